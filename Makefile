@@ -1,0 +1,43 @@
+# Countersign. `make help` lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: help setup demo test check format lint types imports lock clean
+
+help: ## What each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## Install everything the project needs into .venv (safe to run again)
+
+$(STAMP): requirements-dev.lock pyproject.toml .ci/setup
+	@PYTHON="$(PYTHON)" .ci/setup
+	@touch $(STAMP)
+
+demo: setup ## Start the simulated EHRs and Countersign; prints the page to open
+	@$(BIN)/countersign demo
+
+test: setup ## Run every test, on SQLite and PostgreSQL, with a real browser
+	@$(BIN)/python -m pytest
+
+check: setup lint types imports ## Format, lint, types, import rules, tests: what CI runs
+	@$(BIN)/python -m pytest
+
+format: setup ## Format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: setup ## Formatting and lint
+	@echo "== format and lint" && $(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: setup ## Strict types on app, launch and vendors
+	@echo "== types" && $(BIN)/mypy
+
+imports: setup ## Who may import whom
+	@echo "== import rules" && $(BIN)/lint-imports
+
+lock: ## Rewrite the lock files from pyproject.toml (needs uv)
+	uv pip compile --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -q pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -q --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove what setup and the demo made
+	rm -rf .venv .countersign build *.egg-info
