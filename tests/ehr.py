@@ -1,0 +1,122 @@
+"""The simulated EHRs as a real process on a free port, for any test that needs an EHR."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+READY_WITHIN_SECONDS = 30
+STOPPED_WITHIN_SECONDS = 10
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class RunningSandbox:
+    """A sandbox that answers: `origin` as browsers and documents say it, `local` as Python reaches it."""
+
+    origin: str
+    local: str
+    process: subprocess.Popen[bytes]
+    home: Path
+
+    def reachable(self, url: str) -> str:
+        """The same URL with an address in place of the name under `localhost`."""
+        return url.replace(self.origin, self.local, 1)
+
+    def qa(self, ehr: str, what: str) -> Any:
+        """A GET of the QA API: `writes`, `tokens`, `requests`, `patients`, `resources/<type>`."""
+        reply = requests.get(f"{self.local}/qa/{ehr}/{what}", timeout=10)
+        reply.raise_for_status()
+        return reply.json()
+
+    def patient(self, ehr: str, name: str) -> str:
+        """The id of the patient of this name ("Rivera, Ana") in this EHR."""
+        found = {patient["name"]: patient["id"] for patient in self.qa(ehr, "patients")}
+        return str(found[name])
+
+    def arm(self, ehr: str, **fault: Any) -> None:
+        """Switch a fault on: interaction=, resource_type=, fault=, seconds=, times=, options=."""
+        reply = requests.post(f"{self.local}/qa/{ehr}/faults", json=fault, timeout=10)
+        assert reply.status_code == 201, reply.text
+
+    def clear_faults(self, ehr: str) -> None:
+        """Switch every fault off."""
+        requests.delete(f"{self.local}/qa/{ehr}/faults", timeout=10).raise_for_status()
+
+    def open_app(self, ehr: str, patient: str, **choice: str) -> dict[str, str]:
+        """What the chart's button does: a fresh launch; returns `iss`, `launch` and the full `url`."""
+        url = f"{self.local}/{ehr}/charts/{patient}/launches"
+        reply = requests.post(url, params=choice, timeout=10)
+        assert reply.status_code == 201, reply.text
+        opened = str(reply.json()["url"])
+        pairs = (pair.split("=", 1) for pair in urlsplit(opened).query.split("&"))
+        return {"url": opened, **{name: requests.utils.unquote(value) for name, value in pairs}}
+
+
+@contextmanager
+def running_sandbox(
+    home: Path,
+    clients: Mapping[str, Sequence[Mapping[str, Any]]],
+    transcripts: Path | None = None,
+    port: int | None = None,
+) -> Iterator[RunningSandbox]:
+    """Start `python -m sandbox`, wait until it is ready, stop it at the end. A `home` can be used again."""
+    home.mkdir(parents=True, exist_ok=True)
+    clients_file = home / "clients.json"
+    clients_file.write_text(json.dumps(clients), encoding="utf-8")
+    port = port or free_port()
+    command = [sys.executable, "-m", "sandbox", "--port", str(port), "--home", str(home)]
+    command += ["--clients", str(clients_file)]
+    command += ["--transcripts", str(transcripts)] if transcripts else []
+    log_file = home / "sandbox.log"
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=_environment())
+    try:
+        _wait_until_ready(process, port, log_file)
+        yield RunningSandbox(f"http://ehr.localhost:{port}", f"http://127.0.0.1:{port}", process, home)
+    finally:
+        _stop(process)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment() -> dict[str, str]:
+    # Coverage and warning filters of the test run are not the EHR's.
+    return {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "PYTHONWARN"))}
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log_file: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the sandbox did not start:\n{log_file.read_text(encoding='utf-8')}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOPPED_WITHIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
