@@ -1,0 +1,233 @@
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from scripted_server import Answer, Reply, Request, ScriptedServer, bundle, fhir
+from signed_notes import TEXT, a_signed_note
+
+from vendors import errors
+from vendors.contract import VendorAdapter
+from vendors.transport import FHIRTransport
+
+Serve = Callable[[Answer], ScriptedServer]
+To = Callable[..., FHIRTransport]
+Adapters = dict[str, VendorAdapter]
+
+
+def in_chart(adapter: VendorAdapter, resource_id: str = "d1", **changes: Any) -> dict[str, Any]:
+    """Our note as a chart would hold it, with changes."""
+    resource: dict[str, Any] = {
+        **json.loads(adapter.render_note(a_signed_note())),
+        "id": resource_id,
+        **changes,
+    }
+    return {name: value for name, value in resource.items() if value is not None}
+
+
+def with_text(text: str, **attachment: Any) -> list[dict[str, Any]]:
+    data = base64.b64encode(text.encode()).decode()
+    return [{"attachment": {"contentType": "text/plain", "data": data, **attachment}}]
+
+
+def asked(request: Request) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(request.path).query)
+
+
+# --- filing
+
+
+def test_athenaone_refuses_a_note_before_anything_is_sent(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    server = serve(lambda request: Reply(201))
+    payload = adapters["athenaone"].render_note(a_signed_note())
+    with pytest.raises(errors.Unsupported) as caught:
+        adapters["athenaone"].create_note(transport_to(server), payload)
+    assert (caught.value.vendor, caught.value.operation) == ("athenaone", "create DocumentReference")
+    assert server.requests == []
+
+
+def test_epic_gets_no_provenance_and_is_not_asked_for_one(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    server = serve(lambda request: Reply(201))
+    with pytest.raises(errors.Unsupported):
+        adapters["epic"].create_provenance(transport_to(server), b"{}")
+    with pytest.raises(errors.Unsupported):
+        adapters["epic"].find_provenance(transport_to(server), "DocumentReference/d1")
+    assert server.requests == []
+
+
+def test_a_create_is_conditional_only_where_the_profile_says_that_it_is_honoured(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    server = serve(lambda request: Reply(201, headers={"Location": "DocumentReference/d1"}))
+    for vendor in ("reference", "epic"):
+        payload = adapters[vendor].render_note(a_signed_note())
+        assert adapters[vendor].create_note(transport_to(server), payload).resource_id == "d1"
+    conditions = [request.headers.get("If-None-Exist") for request in server.requests]
+    assert conditions == [
+        "identifier=https%3A%2F%2Fcountersign.example%2Fnotes%7Ctenant-1%2Fnote-7%2F1",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(("body", "whose"), [(b"", "app-registration"), (b"no security", "user-security")])
+def test_epics_403_says_whose_right_is_missing(
+    serve: Serve, transport_to: To, adapters: Adapters, body: bytes, whose: str
+) -> None:
+    payload = adapters["epic"].render_note(a_signed_note())
+    with pytest.raises(errors.NotAuthorized) as caught:
+        adapters["epic"].create_note(transport_to(serve(lambda request: Reply(403, body))), payload)
+    assert whose in caught.value.issue_codes
+    assert caught.value.status == 403
+
+
+# --- reading back
+
+
+def test_a_note_is_read_back_with_everything_to_compare(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    adapter = adapters["reference"]
+    reply = fhir(in_chart(adapter, meta={"versionId": "2", "security": [{"system": "s", "code": "AIAST"}]}))
+    note = adapter.read_note(transport_to(serve(lambda request: reply)), "d1")
+    assert (note.resource_id, note.version, note.text) == ("d1", "2", TEXT)
+    assert note.identifiers == (("https://countersign.example/notes", "tenant-1/note-7/1"),)
+    assert (note.patient, note.encounter, note.authors) == (
+        "Patient/p1",
+        "Encounter/e9",
+        ("Practitioner/d7",),
+    )
+    assert (note.status, note.doc_status) == ("current", "final")
+    assert note.type_codes == (("http://loinc.org", "11506-3"),)
+    assert (note.labels, note.raw) == ((("s", "AIAST"),), reply.body)
+
+
+def test_absolute_references_to_the_base_are_the_same_references(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    server = serve(lambda request: Reply())
+    base = f"{server.origin}/fhir/R4"
+    subject, author = {"reference": f"{base}/Patient/p1"}, [{"reference": "https://other/Practitioner/d7"}]
+    server.answer = lambda request: fhir(in_chart(adapters["epic"], subject=subject, author=author))
+    note = adapters["epic"].read_note(transport_to(server), "d1")
+    assert (note.patient, note.authors) == ("Patient/p1", ("https://other/Practitioner/d7",))
+
+
+def test_text_that_lives_in_a_binary_is_fetched(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    def answer(request: Request) -> Reply:
+        if "Binary" in request.path:
+            return Reply(200, "Señora Ríos".encode("latin-1"), {"Content-Type": "text/plain"})
+        content = [
+            {"attachment": {"contentType": "text/html", "url": "Binary/html"}},
+            {"attachment": {"contentType": "text/plain; charset=iso-8859-1", "url": "Binary/b1"}},
+        ]
+        return fhir(in_chart(adapters["epic"], content=content))
+
+    server = serve(answer)
+    assert adapters["epic"].read_note(transport_to(server), "d1").text == "Señora Ríos"
+    assert [request.path for request in server.requests][1:] == ["/fhir/R4/Binary/b1"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "x",
+        [],
+        [{"attachment": {}}],
+        [{"attachment": {"contentType": "application/pdf", "data": "AAAA"}}],
+    ],
+)
+def test_a_stored_note_that_no_model_would_accept_is_still_read(
+    serve: Serve, transport_to: To, adapters: Adapters, content: Any
+) -> None:
+    odd = {"resourceType": "DocumentReference", "id": "d1", "content": content, "author": "x", "meta": 3}
+    note = adapters["epic"].read_note(transport_to(serve(lambda request: fhir(odd))), "d1")
+    assert (note.text, note.patient, note.authors, note.encounter) == ("", "", (), None)
+
+
+def test_undecodable_text_is_marked_and_its_bytes_are_kept(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    data = base64.b64encode(b"caf\xe9").decode()
+    content = [{"attachment": {"contentType": "text/plain; charset=no-such", "data": data}}]
+    reply = fhir(in_chart(adapters["epic"], content=content))
+    note = adapters["epic"].read_note(transport_to(serve(lambda request: reply)), "d1")
+    assert (note.text, note.raw) == ("caf�", reply.body)
+
+
+# --- finding our note again
+
+
+def test_where_identifiers_can_be_searched_they_are(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    adapter = adapters["reference"]
+    server = serve(lambda request: fhir(bundle(in_chart(adapter))))
+    found = adapter.find_notes(transport_to(server), adapter.render_note(a_signed_note()))
+    assert [note.resource_id for note in found] == ["d1"]
+    assert asked(server.requests[0]) == {
+        "patient": ["p1"],
+        "identifier": ["https://countersign.example/notes|tenant-1/note-7/1"],
+    }
+
+
+def test_epic_is_asked_for_the_visits_notes_and_they_are_compared(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    epic = adapters["epic"]
+    rewrapped = TEXT.replace("\r\n", "\n\n  ").replace("ñ", "n\u0303")
+    chart = [
+        in_chart(epic, "same-identifier", content=with_text("someone edited it")),
+        in_chart(epic, "identifier-dropped", identifier=None, content=with_text(rewrapped)),
+        in_chart(epic, "foreign-identifier", identifier=[{"system": "urn:epic", "value": "1"}]),
+        in_chart(epic, "our-other-note", identifier=[{"system": "https://countersign.example/notes", "value": "2"}]),
+        in_chart(epic, "other-text", identifier=None, content=with_text("another note")),
+        in_chart(epic, "other-patient", identifier=None, subject={"reference": "Patient/p2"}),
+        in_chart(epic, "a-scan", identifier=None, content=[{"attachment": {"contentType": "image/png"}}]),
+    ]
+    server = serve(lambda request: fhir(bundle(*chart)))
+    found = epic.find_notes(transport_to(server), epic.render_note(a_signed_note()))
+    assert [note.resource_id for note in found] == [
+        "same-identifier",
+        "identifier-dropped",
+        "foreign-identifier",
+    ]
+    assert asked(server.requests[0]) == {"patient": ["p1"], "encounter": ["e9"]}
+
+
+def test_without_an_encounter_the_days_since_the_signature_are_listed(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    athenaone = adapters["athenaone"]
+    server = serve(lambda request: fhir(bundle()))
+    payload = athenaone.render_note(a_signed_note(encounter=None))
+    assert athenaone.find_notes(transport_to(server), payload) == []
+    category = "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category|clinical-note"
+    assert asked(server.requests[0]) == {"patient": ["p1"], "category": [category], "date": ["ge2026-11-21"]}
+
+
+def test_athenaones_listing_is_narrowed_to_the_days_even_within_a_visit(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    athenaone = adapters["athenaone"]
+    server = serve(lambda request: fhir(bundle()))
+    athenaone.find_notes(transport_to(server), athenaone.render_note(a_signed_note()))
+    assert asked(server.requests[0]) == {"patient": ["p1"], "encounter": ["e9"], "date": ["ge2026-11-21"]}
+
+
+def test_a_candidate_whose_text_cannot_be_read_is_an_error_and_not_an_absence(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    epic = adapters["epic"]
+    content = [{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}]
+
+    def answer(request: Request) -> Reply:
+        return (
+            Reply(500) if "Binary" in request.path else fhir(bundle(in_chart(epic, identifier=None, content=content)))
+        )
+
+    with pytest.raises(errors.Unavailable):
+        epic.find_notes(transport_to(serve(answer)), epic.render_note(a_signed_note()))
+
+
+def test_provenance_is_found_by_its_target(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    mine = {"resourceType": "Provenance", "id": "v1"}
+    server = serve(lambda request: fhir(bundle(mine)))
+    assert adapters["reference"].find_provenance(transport_to(server), "DocumentReference/d1") == [mine]
+    assert asked(server.requests[0]) == {"target": ["DocumentReference/d1"]}

@@ -1,0 +1,186 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from vendors.contract import INTERACTIONS, RESOURCE_TYPES, VendorAdapter
+from vendors.profile import ProfileRefused, load_profile
+from vendors.registry import ADAPTERS, load_adapters
+from vendors.strict_yaml import read_yaml
+
+PROFILES = Path(__file__).parents[2] / "smart-config" / "vendors"
+Adapters = dict[str, VendorAdapter]
+Edit = Callable[[Callable[[dict[str, Any]], None]], Path]
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Edit:
+    """Epic's profile with one change, as a file of its own."""
+
+    def write(change: Callable[[dict[str, Any]], None]) -> Path:
+        profile = read_yaml((PROFILES / "epic.yaml").read_text(encoding="utf-8"))
+        assert isinstance(profile, dict)
+        change(profile)
+        path = tmp_path / "epic.yaml"
+        path.write_text(yaml.safe_dump(profile), encoding="utf-8")
+        return path
+
+    return write
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ProfileRefused) as caught:
+        load_profile(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("vendor", sorted(ADAPTERS))
+def test_every_vendor_answers_for_every_resource_type_and_interaction(adapters: Adapters, vendor: str) -> None:
+    profile = adapters[vendor].profile
+    for resource_type in RESOURCE_TYPES:
+        for interaction in INTERACTIONS:
+            cell = profile.capability(resource_type, interaction)
+            assert cell.support != "yes" or cell.source in profile.sources
+
+
+def test_no_vendor_is_documented_to_patch_or_delete_a_note_except_the_reference(adapters: Adapters) -> None:
+    for interaction in ("update", "patch", "delete"):
+        assert not adapters["epic"].profile.supports("DocumentReference", interaction)
+        assert not adapters["athenaone"].profile.supports("DocumentReference", interaction)
+
+
+def test_epic_takes_notes_and_no_provenance_and_athenaone_takes_neither(adapters: Adapters) -> None:
+    takes = {
+        name: [adapter.profile.supports(kind, "create") for kind in ("DocumentReference", "Provenance")]
+        for name, adapter in adapters.items()
+    }
+    assert takes == {"epic": [True, False], "athenaone": [False, False], "reference": [True, True]}
+
+
+def test_the_landing_words_say_what_will_happen(adapters: Adapters) -> None:
+    said = {name: adapter.profile.landing_for("final").headline for name, adapter in adapters.items()}
+    assert said["epic"] == "Epic: files as a signed progress note in this visit"
+    assert said["athenaone"] == "athenaOne takes no notes through its FHIR API; you will copy the signed note"
+    assert "sign it in Epic" in adapters["epic"].profile.landing_for("preliminary").headline
+
+
+def test_epic_wants_its_client_id_on_discovery(adapters: Adapters) -> None:
+    assert adapters["epic"].profile.discovery_headers_for("abc") == {"Epic-Client-ID": "abc"}
+    assert adapters["reference"].profile.discovery_headers_for("abc") == {}
+
+
+def test_scopes_come_in_both_spellings_without_wildcards(adapters: Adapters) -> None:
+    for adapter in adapters.values():
+        v1, v2 = (adapter.profile.scope_strings(v2=flag) for flag in (False, True))
+        assert len(v1) == len(v2) == len(set(v1))
+        assert not [scope for scope in (*v1, *v2) if "*" in scope]
+    assert "user/DocumentReference.c" in adapters["epic"].profile.scope_strings(v2=True)
+    assert "user/DocumentReference.write" in adapters["epic"].profile.scope_strings(v2=False)
+    assert not [s for s in adapters["athenaone"].profile.scope_strings(v2=True) if s.endswith(".c")]
+
+
+def test_required_scopes_are_a_part_of_all_scopes(adapters: Adapters) -> None:
+    profile = adapters["epic"].profile
+    required = profile.scope_strings(v2=True, required_only=True)
+    assert set(required) < set(profile.scope_strings(v2=True))
+    assert "user/DocumentReference.c" not in required
+
+
+def test_a_missing_cell_is_named_with_what_to_write(edited: Edit) -> None:
+    path = edited(lambda profile: profile["capabilities"]["Condition"].pop("patch"))
+    assert refusal(path) == (
+        f"{path}: capabilities.Condition.patch is missing; write {{support: yes|no|unknown, "
+        "source: <a key of sources>, confidence: documented|reported|uncertain}"
+    )
+
+
+def test_a_missing_resource_type_lists_all_its_cells(edited: Edit) -> None:
+    said = refusal(edited(lambda profile: profile["capabilities"].pop("Task")))
+    assert said.count("capabilities.Task.") == len(INTERACTIONS)
+
+
+def test_a_yes_without_a_source_is_refused(edited: Edit) -> None:
+    path = edited(lambda profile: profile["capabilities"]["DocumentReference"]["create"].pop("source"))
+    assert "capabilities.DocumentReference.create: says yes without a source" in refusal(path)
+
+
+def test_a_source_that_is_not_listed_is_refused(edited: Edit) -> None:
+    path = edited(lambda profile: profile["note"]["content_type"].update(source="E-NONE"))
+    assert "note.content_type: source 'E-NONE' is not a key of sources" in refusal(path)
+
+
+def test_an_uncertain_statement_must_say_what_is_not_known(edited: Edit) -> None:
+    path = edited(lambda profile: profile["note"]["max_bytes"].update(note=""))
+    assert "note.max_bytes: is not certain; write a note" in refusal(path)
+
+
+def test_a_documented_statement_needs_its_document(edited: Edit) -> None:
+    path = edited(lambda profile: profile["client_authentication"].pop("source"))
+    assert "client_authentication: is documented without a source" in refusal(path)
+
+
+def test_a_word_outside_the_vocabulary_is_refused_by_place(edited: Edit) -> None:
+    path = edited(lambda profile: profile["capabilities"]["Patient"]["read"].update(support="maybe"))
+    assert f"{path}: capabilities.Patient.read.support: Input should be 'yes', 'no' or 'unknown'" in refusal(path)
+
+
+def test_an_unknown_key_and_an_unknown_resource_type_are_refused(edited: Edit) -> None:
+    assert "colour: Extra inputs are not permitted" in refusal(edited(lambda profile: profile.update(colour=1)))
+
+    def rename(profile: dict[str, Any]) -> None:
+        profile["capabilities"]["Conditoin"] = profile["capabilities"].pop("Condition")
+
+    said = refusal(edited(rename))
+    assert "capabilities.Condition.read is missing" in said
+    assert "capabilities.Conditoin is not one of the resource types" in said
+
+
+def test_a_way_of_filing_needs_its_words(edited: Edit) -> None:
+    path = edited(lambda profile: profile["landing"].update(preliminary=None))
+    assert "landing.preliminary is empty" in refusal(path)
+
+
+def test_the_name_must_be_the_files(edited: Edit) -> None:
+    assert "write 'epic', the file's own name" in refusal(edited(lambda profile: profile.update(name="Epic")))
+
+
+def test_a_file_that_is_missing_or_no_yaml_is_refused_by_name(tmp_path: Path) -> None:
+    assert "cannot be read" in refusal(tmp_path / "epic.yaml")
+    for text in ("name: [", "name: a\nname: b", "? [a]\n: b", "just words", ""):
+        (tmp_path / "epic.yaml").write_text(text, encoding="utf-8")
+        assert str(tmp_path / "epic.yaml") in refusal(tmp_path / "epic.yaml")
+    (tmp_path / "epic.yaml").write_bytes(b"\xff\xfe\xff")
+    assert "not readable YAML" in refusal(tmp_path / "epic.yaml")
+
+
+def test_yes_and_no_stay_words_and_true_and_false_stay_booleans() -> None:
+    assert read_yaml("{a: yes, b: no, c: on, d: true, e: false, f: unknown}") == {
+        "a": "yes",
+        "b": "no",
+        "c": "on",
+        "d": True,
+        "e": False,
+        "f": "unknown",
+    }
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line() -> None:
+    with pytest.raises(yaml.YAMLError, match=r"'read' stands twice.*\n.*line 2"):
+        read_yaml("read: yes\nread: no")
+
+
+def test_the_registry_refuses_a_vendor_without_a_profile(tmp_path: Path) -> None:
+    for name in ("athenaone", "epic"):
+        (tmp_path / f"{name}.yaml").write_bytes((PROFILES / f"{name}.yaml").read_bytes())
+    with pytest.raises(ProfileRefused, match=r"reference\.yaml: cannot be read"):
+        load_adapters(tmp_path)
+
+
+def test_the_registry_refuses_a_profile_without_a_vendor(tmp_path: Path) -> None:
+    for path in PROFILES.glob("*.yaml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "cerner.yaml").write_text("name: cerner", encoding="utf-8")
+    with pytest.raises(ProfileRefused, match="no adapter is registered for cerner"):
+        load_adapters(tmp_path)

@@ -1,0 +1,266 @@
+"""FHIR R4 REST over a guarded session: the only place that reads a status code or a network failure.
+
+Everything that can go wrong becomes one of `vendors.errors`. Nothing here repeats a request.
+The original exception is not chained for display: its text holds the URL, and URLs hold patient ids.
+
+Sources: FHIR R4 http.html and search.html; conformance C01 to C05, C15 to C18, A32, F09 to F17.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urljoin
+
+import requests
+from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException
+from urllib3.util import parse_url
+
+from vendors import errors
+from vendors.contract import Receipt, Stored
+from vendors.egress import EgressRefused, NotConnected, ResponseTooLarge, ResponseTooSlow, origin_of
+from vendors.outcomes import (
+    RETRY_AFTER_UNSAID_SECONDS,
+    Interaction,
+    has_error,
+    issue_codes,
+    meaning,
+    parsed_json,
+    retry_after_seconds,
+    steered,
+)
+from vendors.replies import (
+    RESOURCE_ID,
+    contradicts_success,
+    matches,
+    next_link,
+    receipt_of,
+    resources,
+    version_of,
+)
+
+FHIR_JSON = "application/fhir+json"
+PAGE_CAP = 40
+_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
+_SAFE_HEADER = re.compile(r"[A-Za-z0-9\-._]{1,128}\Z")
+
+
+class FHIRTransport:
+    """One user's FHIR calls to one base; the token goes to that base and nowhere else."""
+
+    def __init__(
+        self,
+        base_url: str,
+        session: requests.Session,
+        access_token: str,
+        vendor: str,
+        correlation_id: str = "",
+    ) -> None:
+        if not _TOKEN.match(access_token):
+            raise ValueError("the access token holds characters that a header cannot carry")
+        self.base_url = base_url.rstrip("/")
+        self.vendor = vendor
+        self.correlation_id = correlation_id
+        self._session = session
+        self._access_token = access_token
+        self._base_origin = origin_of(self.base_url)
+        self._base_path = (parse_url(self.base_url).path or "") + "/"
+
+    def __repr__(self) -> str:
+        return f"FHIRTransport({self.vendor!r}, {self.base_url!r})"
+
+    def read(self, resource_type: str, resource_id: str) -> Stored:
+        """Return one resource. Raises Unavailable, NotFound, NotAuthorized, TokenRefused, Throttled."""
+        call = _Call(self, Interaction.READ, resource_type)
+        if not RESOURCE_ID.match(resource_id):
+            raise call.failure(errors.NotFound, codes=("invalid-id",))
+        response = self._exchange(call, "GET", f"{self.base_url}/{resource_type}/{resource_id}")
+        resource = parsed_json(response.content)
+        if not isinstance(resource, dict) or resource.get("resourceType") != resource_type:
+            raise call.failure(errors.Unavailable, response, ("unreadable-body",))
+        if resource.get("id", resource_id) != resource_id:
+            raise call.failure(errors.Unavailable, response, ("other-resource",))
+        etag = response.headers.get("ETag")
+        return Stored(resource, resource_id, version_of(resource, etag), etag, response.content)
+
+    def search(
+        self, resource_type: str, params: Sequence[tuple[str, str]], first: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return all matches over all pages, or at least the `first` so many where that is asked for.
+
+        A page that cannot be followed is an error, never a shorter answer: absence must be provable.
+        """
+        call = _Call(self, Interaction.SEARCH, resource_type)
+        found: list[dict[str, Any]] = []
+        url, query = f"{self.base_url}/{resource_type}", list(params)
+        for _ in range(PAGE_CAP):
+            bundle = self._bundle(call, url, query)
+            found += matches(bundle, resource_type)
+            following = next_link(bundle)
+            if following is None or (first is not None and len(found) >= first):
+                return found
+            inside = self._inside(following)
+            if inside is None:
+                raise call.failure(errors.Unavailable, codes=("foreign-link",))
+            url, query = inside, []
+        raise call.failure(errors.Unavailable, codes=("too-many-pages",))
+
+    def create(self, resource_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> Receipt:
+        """POST a resource once. Raises NotSent, OutcomeUnknown, Throttled, Rejected and its leaves."""
+        call = _Call(self, Interaction.CREATE, resource_type)
+        sent = {"Content-Type": FHIR_JSON, **(headers or {})}
+        response = self._exchange(call, "POST", f"{self.base_url}/{resource_type}", headers=sent, body=body)
+        receipt = receipt_of(response, resource_type)
+        if receipt.resource_id is None and contradicts_success(response):
+            codes = issue_codes(parsed_json(response.content))
+            raise call.failure(errors.OutcomeUnknown, response, codes or ("unreadable-body",))
+        return receipt
+
+    def fetch(self, url: str) -> bytes:
+        """Return the bytes behind an attachment's address; outside the FHIR base it goes without the token.
+
+        A Binary that comes as a FHIR resource is unwrapped. Where an address may lead is the session's rule.
+        """
+        call = _Call(self, Interaction.READ, "attachment")
+        inside = self._inside(url)
+        accept = {"Accept": f"text/plain, {FHIR_JSON};q=0.8, */*;q=0.5"}
+        response = self._exchange(call, "GET", inside or url, headers=accept, with_token=inside is not None)
+        if "json" not in response.headers.get("Content-Type", ""):
+            return response.content
+        return _unwrapped(call, response)
+
+    def relative(self, reference: str) -> str:
+        """Return a reference in its form relative to the FHIR base; a foreign one stays as it is."""
+        return reference.removeprefix(f"{self.base_url}/")
+
+    def _bundle(self, call: _Call, url: str, query: list[tuple[str, str]]) -> dict[str, Any]:
+        response = self._exchange(call, "GET", url, query=query)
+        bundle = parsed_json(response.content)
+        # athenaOne answers a search that is too broad with 200 and a fatal outcome inside the Bundle.
+        for outcome in (bundle, *resources(bundle)):
+            if has_error(outcome):
+                codes = issue_codes(outcome)
+                raise call.failure(steered(call.interaction, codes) or errors.Rejected, response, codes)
+        if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+            raise call.failure(errors.Unavailable, response, ("unreadable-body",))
+        return bundle
+
+    def _exchange(
+        self,
+        call: _Call,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+        with_token: bool = True,
+    ) -> requests.Response:
+        """Send once and return an answer that says "done"; every other answer or failure is raised."""
+        sent = {**self._headers(with_token), **(headers or {})}
+        try:
+            response = self._session.request(method, url, headers=sent, params=list(query), data=body)
+        except RequestException as failure:
+            raise call.unanswered(failure) from None
+        codes = issue_codes(parsed_json(response.content)) if response.status_code >= 400 else ()
+        leaf = meaning(call.interaction, response.status_code, codes)
+        if leaf is not None:
+            raise call.failure(leaf, response, codes + _hints(response))
+        return response
+
+    def _headers(self, with_token: bool) -> dict[str, str]:
+        headers = {"Accept": FHIR_JSON}
+        if with_token:
+            headers["Authorization"] = f"Bearer {self._access_token}"
+        if _SAFE_HEADER.match(self.correlation_id):
+            headers["X-Request-Id"] = self.correlation_id
+        return headers
+
+    def _inside(self, url: str) -> str | None:
+        """Return the absolute form of an address inside the FHIR base, or None for any other address."""
+        try:
+            absolute = urljoin(f"{self.base_url}/", url)
+            origin = origin_of(absolute)
+        except (ValueError, EgressRefused):
+            return None
+        path = parse_url(absolute).path or ""
+        if origin != self._base_origin or not path.startswith(self._base_path) or ".." in unquote(path):
+            return None
+        return absolute
+
+
+class _Call:
+    """One exchange, as the errors name it."""
+
+    def __init__(self, transport: FHIRTransport, interaction: Interaction, resource_type: str) -> None:
+        self.interaction = interaction
+        self._vendor = transport.vendor
+        self._correlation_id = transport.correlation_id
+        self._operation = f"{interaction} {resource_type}"
+
+    def failure(
+        self,
+        leaf: type[errors.VendorError],
+        response: requests.Response | None = None,
+        codes: Sequence[str] = (),
+    ) -> errors.VendorError:
+        """Return the leaf for this call, with the answer's status and its Retry-After."""
+        wait = retry_after_seconds(response.headers) if response is not None else None
+        if wait is None and leaf is errors.Throttled:
+            wait = RETRY_AFTER_UNSAID_SECONDS
+        return leaf(
+            self._vendor,
+            self._operation,
+            status=response.status_code if response is not None else None,
+            issue_codes=codes,
+            correlation_id=self._correlation_id,
+            retry_after_seconds=wait,
+        )
+
+    def unanswered(self, failure: RequestException) -> errors.VendorError:
+        """Return what a failed exchange means: certainly not sent, unknown, or a read to try again."""
+        codes = (_failure_code(failure),)
+        if isinstance(failure, EgressRefused):
+            return self.failure(errors.EgressBlocked, codes=codes)
+        if self.interaction is not Interaction.CREATE:
+            return self.failure(errors.Unavailable, codes=codes)
+        # requests documents ConnectTimeout, and only it, as safe to repeat; NotConnected is the guard's.
+        unsent = isinstance(failure, ConnectTimeout | NotConnected)
+        return self.failure(errors.NotSent if unsent else errors.OutcomeUnknown, codes=codes)
+
+
+_FAILURE_CODES: tuple[tuple[type[RequestException], str], ...] = (
+    (EgressRefused, "egress-refused"),
+    (ConnectTimeout, "connect-timeout"),
+    (NotConnected, "not-connected"),
+    (ReadTimeout, "read-timeout"),
+    (ResponseTooLarge, "too-large"),
+    (ResponseTooSlow, "too-slow"),
+    (RequestException, "connection-lost"),
+)
+
+
+def _failure_code(failure: RequestException) -> str:
+    return next(code for kind, code in _FAILURE_CODES if isinstance(failure, kind))
+
+
+def _hints(response: requests.Response) -> tuple[str, ...]:
+    """Return what a 403 gives away besides its status: Epic's empty body, OAuth's insufficient_scope."""
+    if response.status_code != 403:
+        return ()
+    empty = ("empty-body",) if not response.content.strip() else ()
+    challenge = response.headers.get("WWW-Authenticate", "")
+    return empty + (("insufficient-scope",) if "insufficient_scope" in challenge else ())
+
+
+def _unwrapped(call: _Call, response: requests.Response) -> bytes:
+    binary = parsed_json(response.content)
+    if not isinstance(binary, dict) or binary.get("resourceType") != "Binary":
+        return response.content
+    try:
+        return base64.b64decode(str(binary.get("data", "")), validate=True)
+    except binascii.Error:
+        raise call.failure(errors.Unavailable, response, ("unreadable-body",)) from None
