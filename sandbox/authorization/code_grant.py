@@ -1,0 +1,109 @@
+"""The authorization code grant with a launch, PKCE S256 and the launch context in the token response."""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError
+from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
+from authlib.oauth2.rfc7636 import CodeChallenge
+
+from sandbox.authorization.clients import Client
+from sandbox.authorization.codes import Code, claim_code, find_code, new_family, save_code
+from sandbox.authorization.context import launch_context
+from sandbox.authorization.launches import Launch, claim_launch, find_launch
+from sandbox.authorization.refresh_policy import refresh_is_granted
+from sandbox.authorization.scopes import ScopeRefused, grant_scopes
+from sandbox.ehr import current_ehr
+
+
+class CodeGrant(AuthorizationCodeGrant):
+    """Issues a code for a launch, and a token for the code."""
+
+    def save_authorization_code(self, code: str, request: Any) -> None:
+        ehr = current_ehr()
+        save_code(
+            ehr.database,
+            code,
+            Code(
+                code_sha256="",
+                family=new_family(),
+                client_id=request.client.client_id,
+                redirect_uri=request.payload.redirect_uri,
+                scope=request.scope,
+                launch=request.user,
+                nonce=request.payload.data.get("nonce"),
+                code_challenge=request.payload.data["code_challenge"],
+            ),
+        )
+
+    def create_authorization_response(self, redirect_uri: str, grant_user: Any) -> Any:
+        # The EHR knows its user: the launch token says who is signed in, so nobody is asked to log in.
+        launch = self.request.user
+        if not claim_launch(current_ehr().database, self.request.payload.data["launch"]):
+            raise InvalidRequestError("The launch was already used.", redirect_uri=redirect_uri)
+        return super().create_authorization_response(redirect_uri, launch)
+
+    def query_authorization_code(self, code: str, client: Client) -> Code | None:
+        return find_code(current_ehr().database, code, client.client_id)
+
+    def create_token_response(self) -> Any:
+        code: Code = self.request.authorization_code
+        if not claim_code(current_ehr().database, code):
+            raise InvalidGrantError("Invalid 'code' in request.")
+        status, token, headers = super().create_token_response()
+        return status, {**token, **launch_context(current_ehr(), code.launch)}, headers
+
+    def generate_token(self, *args: Any, **kwargs: Any) -> Any:
+        rules = current_ehr().personality.authorization
+        kwargs["include_refresh_token"] = refresh_is_granted(rules, self.request.client, kwargs["scope"])
+        return super().generate_token(*args, **kwargs)
+
+    def authenticate_user(self, authorization_code: Code) -> Launch:
+        return authorization_code.launch
+
+    def delete_authorization_code(self, authorization_code: Code) -> None:
+        # Kept, marked as used, so that a second use is recognised.
+        return None
+
+
+class LaunchRequest:
+    """What SMART adds to an authorize request: state, aud, launch and scope."""
+
+    def __call__(self, grant: CodeGrant) -> None:
+        grant.register_hook("after_validate_authorization_request_payload", self.validate)
+
+    def validate(self, grant: CodeGrant, _redirect_uri: str) -> None:
+        """Check the request and put the launch where Authlib keeps the user."""
+        ehr, parameters = current_ehr(), grant.request.payload.data
+        if not parameters.get("state"):
+            raise InvalidRequestError("Missing 'state' in request.")
+        if parameters.get("aud", "").rstrip("/") != ehr.fhir_base:
+            raise InvalidRequestError("'aud' is not this server's FHIR base URL.")
+        launch = find_launch(ehr.database, parameters.get("launch", ""))
+        if launch is None:
+            raise InvalidRequestError("Missing, unknown, used or expired 'launch'.")
+        grant.request.user = launch
+        grant.request.scope = self._granted(grant)
+
+    def _granted(self, grant: CodeGrant) -> str:
+        request = grant.request
+        if "launch" not in (request.payload.scope or "").split():
+            raise InvalidScopeError("The 'launch' scope is needed with a 'launch'.")
+        try:
+            return grant_scopes(
+                request.payload.scope, current_ehr().personality.authorization, request.client.scopes
+            )
+        except ScopeRefused as refused:
+            raise InvalidScopeError(f"Invalid Scope: {refused}") from refused
+
+
+class S256Only(CodeChallenge):
+    """PKCE is not optional here, and `plain` is refused."""
+
+    DEFAULT_CODE_CHALLENGE_METHOD = "S256"
+    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
+
+    def validate_code_challenge(self, grant: CodeGrant, redirect_uri: str) -> None:
+        parameters = grant.request.payload.data
+        if not parameters.get("code_challenge") or parameters.get("code_challenge_method") != "S256":
+            raise InvalidRequestError("'code_challenge' with method S256 is required.")
+        super().validate_code_challenge(grant, redirect_uri)

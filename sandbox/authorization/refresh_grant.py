@@ -1,0 +1,47 @@
+"""The refresh grant: rotation where the vendor rotates, and a reused token ends its whole family."""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidGrantError
+from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
+
+from sandbox.authorization.context import launch_context
+from sandbox.authorization.launches import Launch
+from sandbox.authorization.tokens import IssuedToken, claim_refresh, find_refresh_token, revoke_family
+from sandbox.ehr import current_ehr
+
+
+class RefreshGrant(RefreshTokenGrant):
+    """Exchanges a refresh token for a new access token."""
+
+    def authenticate_refresh_token(self, refresh_token: str) -> IssuedToken | None:
+        database = current_ehr().database
+        token = find_refresh_token(database, refresh_token)
+        if token is None or token.revoked:
+            return None
+        if token.refresh_used:
+            revoke_family(database, token.family)
+            return None
+        return token
+
+    def authenticate_user(self, refresh_token: IssuedToken) -> Launch:
+        return refresh_token.launch
+
+    def issue_token(self, user: Launch, refresh_token: IssuedToken) -> Any:
+        ehr = current_ehr()
+        self.INCLUDE_NEW_REFRESH_TOKEN = ehr.personality.authorization.refresh_rotates
+        if self.INCLUDE_NEW_REFRESH_TOKEN and not claim_refresh(ehr.database, refresh_token):
+            revoke_family(ehr.database, refresh_token.family)
+            raise InvalidGrantError()
+        return super().issue_token(user, refresh_token)
+
+    def create_token_response(self) -> Any:
+        status, token, headers = super().create_token_response()
+        ehr = current_ehr()
+        if ehr.personality.authorization.refresh_repeats_context:
+            token = {**token, **launch_context(ehr, self.request.user)}
+        return status, token, headers
+
+    def revoke_old_credential(self, refresh_token: IssuedToken) -> None:
+        # Claimed before the new pair was made, so that of two racing refreshes one wins.
+        return None

@@ -1,0 +1,96 @@
+"""The pages a clinician sees in the EHR: the list of charts, a chart, and the app inside it."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, abort, jsonify, render_template, request
+
+from sandbox.authorization.launches import Launch, issue_launch
+from sandbox.charts.view import VisitLine, clinicians, facts, notes, person, visits
+from sandbox.ehr import EHR
+
+# The EHR frames the app, wherever that is; nothing else comes from elsewhere.
+CONTENT_SECURITY_POLICY = "default-src 'self'; frame-src http: https:; base-uri 'none'; object-src 'none'"
+
+
+def index_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
+    """`/`: every EHR with its patients; `/healthz`."""
+    routes = Blueprint("index", __name__)
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(ok=True)
+
+    @routes.get("/")
+    def index() -> str:
+        people = {name: [person(p) for p in ehr.store.current("Patient")] for name, ehr in ehrs.items()}
+        return render_template("index.html", ehrs=ehrs, people=people)
+
+    routes.after_app_request(_guarded)
+    return routes
+
+
+def chart_routes(ehr: EHR) -> Blueprint:
+    """A patient's chart, its notes (re-read by the page), and the launch of an app."""
+    routes = Blueprint("charts", __name__, url_prefix="/charts/<patient_id>")
+
+    def patient(patient_id: str) -> dict[str, Any]:
+        found = ehr.store.read("Patient", patient_id)
+        return found if found is not None else abort(404)
+
+    @routes.get("")
+    def chart(patient_id: str) -> str:
+        seen = visits(ehr, patient_id)
+        return render_template(
+            "chart.html",
+            ehr=ehr,
+            look=ehr.personality.chart,
+            person=person(patient(patient_id)),
+            visits=seen,
+            visit=_chosen_visit(seen),
+            clinicians=clinicians(ehr),
+            clinician=_chosen_clinician(ehr),
+            facts=facts(ehr, patient_id),
+            notes=notes(ehr, patient_id),
+            client_ids=list(ehr.clients),
+        )
+
+    @routes.get("/notes")
+    def chart_notes(patient_id: str) -> str:
+        patient(patient_id)
+        return render_template("notes.html", notes=notes(ehr, patient_id))
+
+    @routes.post("/launches")
+    def launch(patient_id: str) -> tuple[Response, int]:
+        visit = _chosen_visit(visits(ehr, patient_id))
+        client = ehr.clients.get(request.args.get("client", next(iter(ehr.clients), "")))
+        if client is None:
+            return jsonify(error="No app is registered at this EHR."), 409
+        opened = Launch(_chosen_clinician(ehr), patient(patient_id)["id"], visit.id if visit else None)
+        query = urlencode({"iss": ehr.fhir_base, "launch": issue_launch(ehr.database, opened)})
+        return jsonify(url=f"{client.launch_url}?{query}"), 201
+
+    routes.after_request(_guarded)
+    return routes
+
+
+def _chosen_visit(seen: list[VisitLine]) -> VisitLine | None:
+    """The visit that the address names, else the one that is open; an app opened outside a visit has none."""
+    named = request.args.get("encounter")
+    if named is not None:
+        return next((visit for visit in seen if visit.id == named), None) or abort(404)
+    return next((visit for visit in seen if visit.open), None)
+
+
+def _chosen_clinician(ehr: EHR) -> str:
+    known = clinicians(ehr)
+    chosen = request.args.get("user", next(iter(known)))
+    return chosen if chosen in known else abort(404)
+
+
+def _guarded(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers["Cache-Control"] = "no-store" if response.mimetype == "text/html" else "no-cache"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response

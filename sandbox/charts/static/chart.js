@@ -1,0 +1,95 @@
+// The chart page: opens the app in its frame, keeps the notes current, and drives the QA panel.
+const { ehr, patient } = document.body.dataset
+const chart = `/${ehr}/charts/${patient}`
+const qa = `/qa/${ehr}`
+const NOTES_EVERY_MS = 2000
+const FINGERPRINT_SHOWN = 12
+
+const byId = (id) => document.getElementById(id)
+
+async function openApp() {
+  const status = byId("launch-status")
+  status.textContent = "Opening…"
+  const reply = await fetch(`${chart}/launches${location.search}`, { method: "POST" })
+  const body = await reply.json()
+  if (!reply.ok) {
+    status.textContent = body.error
+    return
+  }
+  byId("app-pane").hidden = false
+  document.body.classList.add("app-open")
+  byId("app-frame").src = body.url
+  status.textContent = ""
+}
+
+let shownNotes = null
+
+async function rereadNotes() {
+  const reply = await fetch(`${chart}/notes`)
+  if (!reply.ok) return
+  const html = await reply.text()
+  if (shownNotes !== null && html !== shownNotes) replaceNotes(html)
+  shownNotes = html
+}
+
+// Texts that the reader opened stay open when the list is replaced.
+function replaceNotes(html) {
+  const open = new Set([...document.querySelectorAll("#chart-notes article:has(details[open])")].map((a) => a.dataset.noteId))
+  byId("chart-notes").innerHTML = html
+  for (const article of document.querySelectorAll("#chart-notes article")) {
+    if (open.has(article.dataset.noteId)) article.querySelector("details").open = true
+  }
+}
+
+function fillTable(id, rows) {
+  const lines = rows.map((cells) => {
+    const line = document.createElement("tr")
+    line.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text ?? "" })))
+    return line
+  })
+  byId(id).tBodies[0].replaceChildren(...lines)
+}
+
+const short = (fingerprint) => (fingerprint ?? "").slice(0, FINGERPRINT_SHOWN)
+
+async function showQa() {
+  const [tokens, requests, faults] = await Promise.all(
+    ["tokens", "requests", "faults"].map((name) => fetch(`${qa}/${name}`).then((reply) => reply.json())),
+  )
+  fillTable("qa-tokens", tokens.toReversed().map((t) => [short(t.token_sha256), t.fhir_user, t.patient, t.encounter, t.revoked ? "revoked" : "valid"]))
+  fillTable("qa-requests", requests.toReversed().map((r) => [r.time.slice(11, 23), [r.interaction, r.resource_type].filter(Boolean).join(" "), r.status, short(r.token_sha256), r.fault]))
+  showSwitches(faults)
+}
+
+function showSwitches({ armed, knobs }) {
+  const on = new Set(armed.map((fault) => fault.fault))
+  const items = Object.entries(knobs).map(([name, words]) => {
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: on.has(name), disabled: on.has(name) })
+    box.addEventListener("change", () => arm(name))
+    const label = document.createElement("label")
+    label.append(box, ` ${words}`)
+    const item = document.createElement("li")
+    item.append(label)
+    return item
+  })
+  byId("qa-faults").replaceChildren(...items)
+}
+
+async function arm(fault) {
+  const interaction = byId("qa-interaction").value
+  const resource_type = interaction === "create" ? "DocumentReference" : null
+  await fetch(`${qa}/faults`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ fault, interaction, resource_type }),
+  })
+  await showQa()
+}
+
+byId("open-countersign").addEventListener("click", openApp)
+byId("qa").addEventListener("toggle", () => byId("qa").open && showQa())
+byId("qa-clear").addEventListener("click", async () => {
+  await fetch(`${qa}/faults`, { method: "DELETE" })
+  await showQa()
+})
+setInterval(rereadNotes, NOTES_EVERY_MS)

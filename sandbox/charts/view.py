@@ -1,0 +1,181 @@
+"""What a chart page shows, read from the store as the EHR's own screens would."""
+
+import base64
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sandbox.ehr import EHR
+
+LABS_SHOWN = 8
+DOC_STATUS_WORDS = {"final": "Signed", "preliminary": "Needs signature", "amended": "Amended"}
+
+
+@dataclass(frozen=True)
+class Person:
+    """The header of a chart."""
+
+    id: str
+    name: str
+    sex: str
+    age: int | None
+    born: str
+    mrn: str
+
+
+@dataclass(frozen=True)
+class VisitLine:
+    """One visit in the list."""
+
+    id: str
+    day: str
+    reason: str
+    clinician: str
+    open: bool
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note or document."""
+
+    id: str
+    title: str
+    author: str
+    encounter: str
+    day: str
+    doc_status: str
+    status_words: str
+    text: str
+
+
+def person(patient: dict[str, Any]) -> Person:
+    """The header for a Patient."""
+    name = patient["name"][0]
+    born = patient.get("birthDate", "")
+    return Person(
+        id=patient["id"],
+        name=f"{name['family'].upper()}, {' '.join(name['given'])}",
+        sex=patient.get("gender", "")[:1].upper(),
+        age=_age(date.fromisoformat(born)) if born else None,
+        born=born,
+        mrn=patient["identifier"][0]["value"],
+    )
+
+
+def visits(ehr: EHR, patient_id: str) -> list[VisitLine]:
+    """Every visit, newest first."""
+    names = clinicians(ehr)
+    found = sorted(ehr.store.current("Encounter", patient_id), key=_started, reverse=True)
+    return [
+        VisitLine(
+            id=encounter["id"],
+            day=_day(_started(encounter)),
+            reason=encounter["reasonCode"][0]["text"],
+            clinician=names.get(_id(encounter["participant"][0]["individual"]), ""),
+            open=encounter["status"] == "in-progress",
+        )
+        for encounter in found
+    ]
+
+
+def clinicians(ehr: EHR) -> dict[str, str]:
+    """Everyone who can open a chart: id and name."""
+    return {doctor["id"]: doctor["name"][0]["text"] for doctor in ehr.store.current("Practitioner")}
+
+
+def facts(ehr: EHR, patient_id: str) -> dict[str, list[str]]:
+    """The chart's lists as lines of text, by heading."""
+    store = ehr.store
+    return {
+        "Problems": [condition["code"]["text"] for condition in store.current("Condition", patient_id)],
+        "Medications": [_medication(order) for order in store.current("MedicationRequest", patient_id)],
+        "Allergies": [_allergy(allergy) for allergy in store.current("AllergyIntolerance", patient_id)],
+        "Vitals": _observations(ehr, patient_id, "vital-signs"),
+        "Results": _observations(ehr, patient_id, "laboratory"),
+    }
+
+
+def notes(ehr: EHR, patient_id: str) -> list[Note]:
+    """Every document of the chart that is not withdrawn, newest first."""
+    names, days = clinicians(ehr), {visit.id: visit for visit in visits(ehr, patient_id)}
+    documents = ehr.store.current("DocumentReference", patient_id)
+    shown = [document for document in documents if document["status"] != "entered-in-error"]
+    shown.sort(key=lambda document: document.get("date", document["meta"]["lastUpdated"]), reverse=True)
+    return [_note(ehr, document, names, days) for document in shown]
+
+
+def _note(ehr: EHR, document: dict[str, Any], names: dict[str, str], days: dict[str, VisitLine]) -> Note:
+    encounters = document.get("context", {}).get("encounter", [])
+    visit = days.get(_id(encounters[0])) if encounters else None
+    authors = [names.get(_id(author), author.get("display", "")) for author in document.get("author", [])]
+    doc_status = document.get("docStatus", "")
+    return Note(
+        id=document["id"],
+        title=document.get("description") or _title(document),
+        author=", ".join(authors),
+        encounter=f"{visit.day} · {visit.reason}" if visit else "",
+        day=_day(document.get("date", document["meta"]["lastUpdated"])),
+        doc_status=doc_status,
+        status_words=DOC_STATUS_WORDS.get(doc_status, doc_status),
+        text=_text(ehr, document["content"][0]["attachment"]),
+    )
+
+
+def _text(ehr: EHR, attachment: dict[str, Any]) -> str:
+    data = attachment.get("data", "")
+    if "url" in attachment:
+        binary = ehr.store.read("Binary", attachment["url"].rpartition("/")[2])
+        data = binary.get("data", "") if binary else ""
+    return base64.b64decode(data).decode("utf-8", "replace")
+
+
+def _title(document: dict[str, Any]) -> str:
+    kind = document.get("type", {})
+    return str(kind.get("text") or kind.get("coding", [{}])[0].get("display", "Document"))
+
+
+def _medication(order: dict[str, Any]) -> str:
+    return f"{order['medicationCodeableConcept']['text']}: {order['dosageInstruction'][0]['text']}"
+
+
+def _allergy(allergy: dict[str, Any]) -> str:
+    reactions = [reaction["manifestation"][0]["text"] for reaction in allergy.get("reaction", [])]
+    return ": ".join([allergy["code"]["text"], *reactions])
+
+
+def _observations(ehr: EHR, patient_id: str, category: str) -> list[str]:
+    found = [o for o in ehr.store.current("Observation", patient_id) if _is(o, category)]
+    newest: dict[str, dict[str, Any]] = {}
+    for observation in sorted(found, key=lambda o: o["effectiveDateTime"]):
+        newest[observation["code"]["text"]] = observation
+    return [f"{text}: {_value(o)} ({_day(o['effectiveDateTime'])})" for text, o in newest.items()][
+        :LABS_SHOWN
+    ]
+
+
+def _is(observation: dict[str, Any], category: str) -> bool:
+    return any(coding["code"] == category for entry in observation["category"] for coding in entry["coding"])
+
+
+def _value(observation: dict[str, Any]) -> str:
+    if "component" in observation:
+        return "/".join(str(part["valueQuantity"]["value"]) for part in observation["component"]) + " mmHg"
+    quantity = observation["valueQuantity"]
+    return f"{quantity['value']} {quantity['unit']}"
+
+
+def _started(encounter: dict[str, Any]) -> str:
+    return str(encounter["period"]["start"])
+
+
+def _day(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%-d %b %Y}"
+
+
+def _age(born: date) -> int:
+    today = date.today()  # noqa: DTZ011 -- an age on a screen, in the reader's own day
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _id(reference: dict[str, Any]) -> str:
+    return str(reference.get("reference", "")).rpartition("/")[2]

@@ -1,0 +1,104 @@
+"""create (https://hl7.org/fhir/R4/http.html#create)."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Response, g, request
+
+from sandbox.ehr import EHR
+from sandbox.fhir.access import Access, require_access
+from sandbox.fhir.attachments import kept_as_binaries
+from sandbox.fhir.bodies import sent_resource
+from sandbox.fhir.create_rules import RULES
+from sandbox.fhir.outcomes import CONTENT_TYPE, Refused, operation_outcome
+from sandbox.fhir.replies import resource_response, versioned_location
+from sandbox.fhir.search import find
+
+
+def create(ehr: EHR, resource_type: str) -> Response:
+    """Store what was sent, by this vendor's rules, and answer in this vendor's way. Raises Refused."""
+    access = require_access(ehr, resource_type, "c")
+    resource = _as_the_vendor_takes_it(ehr, access, sent_resource(resource_type))
+    access.require(resource)
+    with ehr.database.transaction():
+        existing = _conditional_match(ehr, access, resource_type)
+        if existing is not None:
+            return resource_response(ehr, existing, 200, {"Location": versioned_location(ehr, existing)})
+        stored = _stored(ehr, resource)
+        record_write(ehr, access, "create", stored)
+    return _reply(ehr, stored)
+
+
+def record_write(ehr: EHR, access: Access, interaction: str, stored: dict[str, Any]) -> None:
+    """Remember whose token wrote what."""
+    token = access.token
+    ehr.database.change(
+        "INSERT INTO writes (time, interaction, resource_type, id, version, token_sha256, subject, client_id,"
+        " patient, encounter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        datetime.now(UTC).isoformat(timespec="milliseconds"),
+        interaction,
+        stored["resourceType"],
+        stored["id"],
+        int(stored["meta"]["versionId"]),
+        token.token_sha256,
+        token.launch.practitioner,
+        token.client_id,
+        ehr.store.patient_of(stored["resourceType"], stored["id"]),
+        token.launch.encounter,
+    )
+
+
+def _as_the_vendor_takes_it(ehr: EHR, access: Access, resource: dict[str, Any]) -> dict[str, Any]:
+    # R4: the server ignores the id, versionId and lastUpdated that a client sends with a create.
+    resource.pop("id", None)
+    meta = {k: v for k, v in resource.pop("meta", {}).items() if k not in ("versionId", "lastUpdated")}
+    if meta:
+        resource["meta"] = meta
+    for rule in ehr.personality.fhir.create_rules.get(resource["resourceType"], ()):
+        resource = RULES[rule](ehr.store, access.token.launch, resource)
+    return resource
+
+
+def _conditional_match(ehr: EHR, access: Access, resource_type: str) -> dict[str, Any] | None:
+    """https://hl7.org/fhir/R4/http.html#ccreate; where the vendor does not know the header, it is ignored."""
+    condition = request.headers.get("If-None-Exist")
+    if condition is None or not ehr.personality.fhir.conditional_create:
+        return None
+    found = find(ehr, access, resource_type, parse_qsl(condition))
+    if len(found) > 1:
+        raise Refused(412, "multiple-matches", "If-None-Exist matches more than one resource.")
+    return found[0] if found else None
+
+
+def _stored(ehr: EHR, resource: dict[str, Any]) -> dict[str, Any]:
+    alter = g.get("alter_stored")
+    if alter is not None:
+        alter(resource)
+    if resource["resourceType"] == "DocumentReference" and ehr.personality.fhir.attachments == "binary":
+        patient = resource.get("subject", {}).get("reference", "").rpartition("/")[2]
+        resource = kept_as_binaries(ehr.store, resource, patient)
+    return ehr.store.create(resource, searchable_after_seconds=g.get("searchable_after_seconds", 0))
+
+
+def _reply(ehr: EHR, stored: dict[str, Any]) -> Response:
+    rules, prefer = ehr.personality.fhir.create_reply, request.headers.get("Prefer", "")
+    relative = f"{stored['resourceType']}/{stored['id']}"
+    location = relative if rules.location == "relative" else versioned_location(ehr, stored)
+    if "return=OperationOutcome" in prefer and rules.body == "unless_minimal":
+        response = resource_response(ehr, operation_outcome("information", "informational", "Created."), 201)
+    elif _wants_body(rules.body, prefer):
+        response = resource_response(ehr, stored, 201)
+    else:
+        response = Response("", 201, content_type=CONTENT_TYPE)
+    response.autocorrect_location_header = False
+    response.headers["Location"] = location
+    if rules.etag:
+        response.headers["ETag"] = f'W/"{stored["meta"]["versionId"]}"'
+    return response
+
+
+def _wants_body(body: str, prefer: str) -> bool:
+    if body == "when_preferred":
+        return "return=representation" in prefer
+    return "return=minimal" not in prefer

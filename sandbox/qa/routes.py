@@ -1,0 +1,105 @@
+"""The QA API: what happened here, and switches to make things go wrong. A real EHR has none of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, request
+from pydantic import ValidationError
+
+from sandbox.authorization.tokens import IssuedToken, all_tokens
+from sandbox.ehr import EHR
+from sandbox.qa.faults import Fault
+from sandbox.qa.knobs import KNOBS
+
+Chosen = Callable[[str], EHR]
+
+
+def qa_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
+    """`/qa/<ehr>/...` for every EHR."""
+    routes = Blueprint("qa", __name__, url_prefix="/qa/<name>")
+
+    def chosen(name: str) -> EHR:
+        return ehrs[name] if name in ehrs else abort(404)
+
+    _add_records(routes, chosen)
+    _add_resources(routes, chosen)
+    _add_faults(routes, chosen)
+    return routes
+
+
+def _add_records(routes: Blueprint, chosen: Chosen) -> None:
+    @routes.get("/writes")
+    def writes(name: str) -> Response:
+        rows = chosen(name).database.rows("SELECT * FROM writes ORDER BY number")
+        return jsonify([dict(row) for row in rows])
+
+    @routes.get("/tokens")
+    def tokens(name: str) -> Response:
+        return jsonify([_described(token) for token in all_tokens(chosen(name).database)])
+
+    @routes.get("/requests")
+    def requests(name: str) -> Response:
+        return jsonify(chosen(name).requests.all())
+
+
+def _add_resources(routes: Blueprint, chosen: Chosen) -> None:
+    @routes.get("/patients")
+    def patients(name: str) -> Response:
+        found = chosen(name).store.current("Patient")
+        return jsonify([{"id": patient["id"], "name": _name(patient)} for patient in found])
+
+    @routes.get("/resources/<resource_type>")
+    def resources(name: str, resource_type: str) -> Response:
+        return jsonify(chosen(name).store.current(resource_type))
+
+    @routes.put("/resources/<resource_type>/<resource_id>")
+    def change_in_chart(name: str, resource_type: str, resource_id: str) -> Response:
+        """What a person at the EHR does: a new version that no app asked for."""
+        store = chosen(name).store
+        if store.read(resource_type, resource_id) is None:
+            abort(404)
+        return jsonify(store.update({**request.get_json(), "resourceType": resource_type, "id": resource_id}))
+
+
+def _add_faults(routes: Blueprint, chosen: Chosen) -> None:
+    @routes.get("/faults")
+    def armed(name: str) -> Response:
+        faults = [fault.model_dump() for fault in chosen(name).faults.armed()]
+        return jsonify({"armed": faults, "knobs": {knob: KNOBS[knob].words for knob in KNOBS}})
+
+    @routes.post("/faults")
+    def arm(name: str) -> tuple[Response, int]:
+        try:
+            fault = Fault.model_validate(request.get_json())
+        except ValidationError as error:
+            return jsonify(error=error.errors(include_url=False, include_context=False)), 422
+        if fault.fault not in KNOBS:
+            return jsonify(error=f"no such knob: {fault.fault}", knobs=sorted(KNOBS)), 422
+        chosen(name).faults.arm(fault)
+        return jsonify(fault.model_dump()), 201
+
+    @routes.delete("/faults")
+    def clear(name: str) -> tuple[str, int]:
+        chosen(name).faults.clear()
+        return "", 204
+
+
+def _described(token: IssuedToken) -> dict[str, Any]:
+    return {
+        "token_sha256": token.token_sha256,
+        "client_id": token.client_id,
+        "subject": token.launch.practitioner,
+        "fhir_user": f"Practitioner/{token.launch.practitioner}",
+        "patient": token.launch.patient,
+        "encounter": token.launch.encounter,
+        "scope": token.scope,
+        "issued_at": token.issued_at,
+        "expires_at": token.expires_at,
+        "revoked": token.revoked,
+        "has_refresh_token": token.refresh_sha256 is not None,
+    }
+
+
+def _name(patient: dict[str, Any]) -> str:
+    name = patient["name"][0]
+    return f"{name['family']}, {' '.join(name['given'])}"

@@ -1,0 +1,78 @@
+"""The only place that knows every part: one Flask app per EHR, mounted under its name."""
+
+from pathlib import Path
+
+from flask import Flask, Response, request
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from sandbox.authorization.clients import Client, load_clients
+from sandbox.authorization.discovery import discovery_routes
+from sandbox.authorization.routes import authorization_routes
+from sandbox.authorization.server import authorization_server
+from sandbox.authorization.signing_key import SigningKey
+from sandbox.charts.routes import chart_routes, index_routes
+from sandbox.database import Database
+from sandbox.ehr import EHR
+from sandbox.fhir.routes import fhir_routes
+from sandbox.fhir.store import Store
+from sandbox.people.seeding import seed
+from sandbox.personality import load_personality, personality_names
+from sandbox.qa.faults import Faults
+from sandbox.qa.request_log import RequestLog
+from sandbox.qa.routes import qa_routes
+
+
+def create_sandbox(
+    origin: str, home: Path, clients_file: Path, transcripts_file: Path | None
+) -> DispatcherMiddleware:
+    """The WSGI app of all EHRs, with their state under `home` (kept if it is there already)."""
+    home.mkdir(parents=True, exist_ok=True)
+    clients = load_clients(clients_file)
+    names = personality_names()
+    ehrs = {name: _ehr(name, origin, home, clients.get(name, {})) for name in names}
+    for ehr in ehrs.values():
+        seed(ehr, transcripts_file)
+        ehr.database.close()
+    root = Flask("sandbox.charts")
+    root.register_blueprint(qa_routes(ehrs))
+    root.register_blueprint(index_routes(ehrs))
+    return DispatcherMiddleware(root, {f"/{name}": _ehr_app(ehr) for name, ehr in ehrs.items()})
+
+
+def _ehr(name: str, origin: str, home: Path, clients: dict[str, Client]) -> EHR:
+    database = Database(home / f"{name}.sqlite")
+    return EHR(
+        personality=load_personality(name),
+        origin=origin,
+        database=database,
+        store=Store(database),
+        clients=clients,
+        signing_key=SigningKey(home / f"{name}-signing-key.json"),
+        faults=Faults(),
+        requests=RequestLog(),
+    )
+
+
+def _ehr_app(ehr: EHR) -> Flask:
+    app = Flask("sandbox.charts")
+    app.extensions["ehr"] = ehr
+    server = authorization_server(app, ehr)
+    app.register_blueprint(discovery_routes(ehr))
+    app.register_blueprint(authorization_routes(ehr, server))
+    app.register_blueprint(fhir_routes(ehr))
+    app.register_blueprint(chart_routes(ehr))
+    app.after_request(_allow_any_origin)
+    return app
+
+
+def _allow_any_origin(response: Response) -> Response:
+    # SMART conformance: browser apps read discovery, token endpoint and FHIR from their own origin.
+    # Nothing here is answered by cookie, so any origin may ask.
+    if request.blueprint != "charts":
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
+        response.headers["Access-Control-Allow-Headers"] = (
+            "Authorization, Content-Type, Accept, If-Match, Prefer"
+        )
+        response.headers["Access-Control-Expose-Headers"] = "Location, ETag"
+    return response
