@@ -1,0 +1,34 @@
+"""The command line: `countersign COMMAND`, also `python -m app.cli`."""
+
+import click
+
+from app.cli.demo import demo
+from app.cli.log import log
+from app.cli.processes import migrate, sandbox, sweep, web, worker
+from app.cli.tenants import tenant
+from app.cli.vendors import vendor
+from app.errors import Misconfigured
+from app.log_lines import configure_logging
+from vendors.profile import ProfileRefused
+
+
+@click.group()
+def countersign() -> None:
+    """Review an AI draft beside its evidence, sign it, and file it under your own token."""
+    configure_logging()
+
+
+for command in (demo, log, migrate, sandbox, sweep, tenant, vendor, web, worker):
+    countersign.add_command(command)
+
+
+def main() -> None:
+    """Run a command; what is wrong with a file or setting is said in one line, without a traceback."""
+    try:
+        countersign()
+    except (Misconfigured, ProfileRefused) as error:
+        raise SystemExit(f"countersign: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

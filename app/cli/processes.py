@@ -1,0 +1,72 @@
+"""The long-running processes, one command each."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import flask_migrate
+
+from app.cli.reporting import wired
+from app.settings import ROOT, Settings
+from app.web import serve
+from app.wiring import create_app
+from app.worker import run_sweeper, run_worker, sweep_once
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to this version."""
+    with create_app(Settings()).app_context():
+        flask_migrate.upgrade()
+
+
+@click.command()
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8410, show_default=True, help="Port to listen on.")
+@click.option("--workers", default=2, show_default=True, help="Web processes.")
+def web(bind: str, port: int, workers: int) -> None:
+    """Serve the pages."""
+    serve(Settings(), bind, port, workers)
+
+
+@click.command()
+def worker() -> None:
+    """Send what was signed, until told to stop."""
+    run_worker(Settings())
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Sweep once and end.")
+def sweep(once: bool) -> None:
+    """Ring for whatever is due, so that nothing depends on the queue's memory."""
+    if once:
+        click.echo(f"rang for {sweep_once(wired())} partitions", err=True)
+    else:
+        run_sweeper(Settings())
+
+
+@click.command()
+@click.option("--port", default=8411, show_default=True, help="Port to listen on.")
+@click.option("--home", type=click.Path(path_type=Path), required=True, help="Directory that keeps the EHRs' state.")
+@click.option(
+    "--clients", type=click.Path(path_type=Path, exists=True), required=True, help="Registered apps, as JSON."
+)
+@click.option("--transcripts", type=click.Path(path_type=Path, exists=True), help="More visits, as ACI-BENCH JSON.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def sandbox(port: int, home: Path, clients: Path, transcripts: Path | None, bind: str) -> None:
+    """Run the simulated EHRs alone."""
+    # A process of its own: the sandbox knows nothing of the app, and the app nothing of the sandbox.
+    command = [
+        sys.executable,
+        "-m",
+        "sandbox",
+        "--port",
+        str(port),
+        "--home",
+        str(home),
+        "--clients",
+        str(clients),
+    ]
+    command += ["--bind", bind, *(["--transcripts", str(transcripts)] if transcripts else [])]
+    sys.exit(subprocess.call(command, cwd=ROOT))

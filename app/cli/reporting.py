@@ -1,0 +1,26 @@
+"""Commands that report: people read lines, scripts read one JSON object; the exit code is 0 only when all is well."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from app.collaborators import EXTENSION, Collaborators
+from app.settings import Settings
+from app.wiring import create_app
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+
+
+def wired() -> Collaborators:
+    """The parts of the app under the settings in force."""
+    parts: Collaborators = create_app(Settings()).extensions[EXTENSION]
+    return parts
+
+
+def report(document: Mapping[str, Any], lines: list[str], *, as_json: bool, ok: bool = True) -> None:
+    """Print the document or the lines, and end with the exit code that says whether all is well."""
+    click.echo(json.dumps(document) if as_json else "\n".join(lines))
+    sys.exit(0 if ok else 1)

@@ -1,0 +1,86 @@
+"""Appending: expected version, gap-free sequence per tenant, hash chain. All in the caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import StreamMoved
+from app.event_log.canonical import canonical_json
+from app.event_log.event import Event
+from app.event_log.recorded import GENESIS, chain_hash
+from app.event_log.tables import events as table
+from app.event_log.tables import log_heads
+
+
+def append(
+    tx: Connection,
+    tenant_id: str,
+    stream: str,
+    expected_version: int,
+    new: Sequence[Event],
+    *,
+    actor: str,
+    causation: str,
+    now: datetime,
+) -> int:
+    """Append `new` to `stream`, whose last version must be `expected_version` (0: it must not exist).
+
+    Returns the stream's new version. Raises `StreamMoved` when someone else appended first; the caller's
+    transaction must then end. The tenant's head row is locked until commit, so readers never skip a late row.
+    """
+    sequence, previous = _lock_head(tx, tenant_id)
+    if _stream_version(tx, tenant_id, stream) != expected_version:
+        raise StreamMoved(stream, expected_version)
+    for offset, event in enumerate(new, start=1):
+        row: dict[str, object] = {
+            "tenant_id": tenant_id,
+            "sequence": sequence + offset,
+            "stream": stream,
+            "version": expected_version + offset,
+            "tag": event.tag,
+            "schema_version": event.schema_version,
+            "actor": actor,
+            "causation": causation,
+            "recorded_at": now,
+        }
+        payload = canonical_json(event.fields())
+        hashed = chain_hash(previous, row, payload)
+        _insert(
+            tx,
+            row | {"payload": payload, "previous_hash": previous, "hash": hashed},
+            stream,
+            expected_version,
+        )
+        previous = hashed
+    head = {"sequence": sequence + len(new), "hash": previous}
+    tx.execute(update(log_heads).where(log_heads.c.tenant_id == tenant_id).values(**head))
+    return expected_version + len(new)
+
+
+def _lock_head(tx: Connection, tenant_id: str) -> tuple[int, str]:
+    query = select(log_heads.c.sequence, log_heads.c.hash).where(log_heads.c.tenant_id == tenant_id).with_for_update()
+    head = tx.execute(query).one_or_none()
+    if head is None:
+        fresh = {"tenant_id": tenant_id, "sequence": 0, "hash": GENESIS}
+        # On SQLite the write transaction is already exclusive; on PostgreSQL two first writers may meet here.
+        if tx.dialect.name == "postgresql":
+            tx.execute(postgresql_insert(log_heads).values(**fresh).on_conflict_do_nothing())
+        else:
+            tx.execute(insert(log_heads).values(**fresh))
+        head = tx.execute(query).one()
+    return head.sequence, head.hash
+
+
+def _stream_version(tx: Connection, tenant_id: str, stream: str) -> int:
+    query = select(func.max(table.c.version)).where(table.c.tenant_id == tenant_id, table.c.stream == stream)
+    return tx.execute(query).scalar() or 0
+
+
+def _insert(tx: Connection, row: dict[str, object], stream: str, expected_version: int) -> None:
+    try:
+        tx.execute(insert(table).values(**row))
+    except IntegrityError as error:
+        raise StreamMoved(stream, expected_version) from error

@@ -1,0 +1,89 @@
+"""The outbox's rows are the truth about what still has to leave; queue jobs only point here.
+
+A lease decides who works on a row, and its fencing number decides whose result counts: a worker that was paused past
+its lease finds that its number has been overtaken and stops.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+
+from app.errors import Fenced
+from app.ids import TenantId, WritebackId
+from app.outbox.tables import outbox
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What one drain works through: one workflow of one tenant."""
+
+    tenant_id: TenantId
+    workflow: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on one write-back until `until`; `fence` must still be the row's when the result is stored."""
+
+    writeback_id: WritebackId
+    tenant_id: TenantId
+    fence: int
+    until: datetime
+
+
+def put(tx: Connection, writeback_id: WritebackId, partition: Partition, due_at: datetime) -> None:
+    """Add a write-back, due at `due_at`; in the transaction that ordered it."""
+    row = {"writeback_id": writeback_id, "tenant_id": partition.tenant_id, "workflow": partition.workflow}
+    tx.execute(insert(outbox).values(**row, due_at=due_at, fence=0))
+
+
+def claim(tx: Connection, partition: Partition, now: datetime, lease: timedelta) -> Lease | None:
+    """Lease the partition's longest-due free row; None when nothing is due. Commits with the caller's transaction."""
+    query = (
+        select(outbox.c.writeback_id, outbox.c.tenant_id, outbox.c.fence)
+        .where(outbox.c.tenant_id == partition.tenant_id, outbox.c.workflow == partition.workflow)
+        .where(outbox.c.due_at <= now, _free(now))
+        .order_by(outbox.c.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        return None
+    taken = Lease(row.writeback_id, row.tenant_id, row.fence + 1, now + lease)
+    changed = update(outbox).where(outbox.c.writeback_id == row.writeback_id)
+    tx.execute(changed.values(fence=taken.fence, leased_until=taken.until))
+    return taken
+
+
+def release(tx: Connection, lease: Lease, due_at: datetime | None) -> None:
+    """End the lease with the result in the same transaction: due again at `due_at`, or done when None.
+
+    Raises `Fenced` when another worker has taken the row since; the caller's transaction must then end.
+    """
+    mine = (outbox.c.writeback_id == lease.writeback_id) & (outbox.c.fence == lease.fence)
+    if due_at is None:
+        changed = tx.execute(delete(outbox).where(mine))
+    else:
+        changed = tx.execute(update(outbox).where(mine).values(due_at=due_at, leased_until=None))
+    if changed.rowcount != 1:
+        raise Fenced("Another worker has taken this write over.")
+
+
+def check_fence(tx: Connection, lease: Lease, now: datetime) -> None:
+    """Raises `Fenced` unless this lease still holds; locks the row until the transaction ends."""
+    query = select(outbox.c.fence).where(outbox.c.writeback_id == lease.writeback_id).with_for_update()
+    if tx.execute(query).scalar_one_or_none() != lease.fence or lease.until <= now:
+        raise Fenced("The lease on this write has ended.")
+
+
+def due_partitions(tx: Connection, now: datetime) -> Iterable[Partition]:
+    """Every partition that has a free row due: what a sweep must ring for."""
+    query = select(outbox.c.tenant_id, outbox.c.workflow).where(outbox.c.due_at <= now, _free(now)).distinct()
+    return [Partition(row.tenant_id, row.workflow) for row in tx.execute(query)]
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)

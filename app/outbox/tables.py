@@ -1,0 +1,16 @@
+"""What still has to leave: one row for each write-back that is not finished."""
+
+from sqlalchemy import Column, Integer, String, Table
+
+from app.db import UTCDateTime, metadata
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("writeback_id", String(32), primary_key=True),
+    Column("tenant_id", String(64), nullable=False),
+    Column("workflow", String(32), nullable=False),
+    Column("due_at", UTCDateTime, nullable=False, index=True),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("leased_until", UTCDateTime, nullable=True),
+)

@@ -1,0 +1,80 @@
+"""The signed note's own page: where it stands, a line that moves by itself, and the copy that some EHRs need."""
+
+from flask import Blueprint, jsonify, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.errors import NotFound
+from app.ids import WritebackId
+from app.notes.reading import ReadNote
+from app.notes.snapshot import Snapshot
+from app.pages.note_page import current_landing, required_note
+from app.pages.screens import FiledScreen
+from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
+from app.pages.status import status
+from app.pages.words import banner, full_time
+from app.writebacks.commands import ConfirmCopy
+from app.writebacks.handlers import load
+from app.writebacks.state import Stage, WritebackState
+
+filing = Blueprint("filing", __name__, url_prefix="/charts/<launch_id>/note")
+open_launch_before(filing)
+
+
+@filing.get("")
+def note() -> ResponseReturnValue:
+    """The page; before signature, the review page is the place to be."""
+    read = required_note()
+    if read.state.signed is None:
+        return redirect(url_for("charts.review", launch_id=current_launch().launch_id), 303)
+    return render_template("charts/filed.html", screen=_screen(read))
+
+
+@filing.get("/status")
+def moving_status() -> ResponseReturnValue:
+    """The status line alone, for the page that reads it again every second."""
+    screen = _screen(required_note())
+    return jsonify(html=render_template("charts/_status.html", screen=screen), settled=screen.settled)
+
+
+@filing.post("/copied")
+def copied() -> ResponseReturnValue:
+    """The clinician says that the note was copied into the chart."""
+    parts, launch, read = collaborators(), current_launch(), required_note()
+    writeback_id, state = _writeback(read)
+    if state.stage is Stage.AWAITING_COPY:
+        with parts.database.write() as tx:
+            parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, ConfirmCopy(), launch.actor, parts.clock())
+    return redirect(url_for("filing.note", launch_id=launch.launch_id), 303)
+
+
+def _writeback(read: ReadNote) -> tuple[WritebackId, WritebackState]:
+    if read.state.signed is None:
+        raise NotFound("This note is not signed yet.", "Go back to the draft.")
+    writeback_id = WritebackId(read.state.signed.writeback_id)
+    with collaborators().database.read() as tx:
+        return writeback_id, load(tx, read.tenant_id, writeback_id)
+
+
+def _screen(read: ReadNote) -> FiledScreen:
+    parts, launch = collaborators(), current_launch()
+    _, state = _writeback(read)
+    signed = read.state.signed
+    if signed is None:
+        raise NotFound("This note is not signed yet.", "Go back to the draft.")
+    with parts.database.read() as tx:
+        snapshot = Snapshot.model_validate_json(parts.artifacts.open(tx, read.tenant_id, signed.snapshot))
+    line = status(state, snapshot.signed_at, parts.ehrs.adapter(launch.tenant_id).profile.title)
+    return FiledScreen(
+        launch_id=launch.launch_id,
+        csrf=current_csrf(),
+        banner=banner(read.review.draft, parts.clock().date()),
+        landing=current_landing(),
+        steps=line.steps,
+        sentence=line.sentence,
+        settled=line.settled,
+        action=line.action,
+        note_text=snapshot.text,
+        chart_reference=f"DocumentReference/{state.resource_id}" if state.resource_id else "",
+        signed_by=snapshot.author_name,
+        signed_at=full_time(snapshot.signed_at),
+    )

@@ -1,0 +1,121 @@
+"""The record of one note: the story from launch to chart, and everything that was kept of it."""
+
+import json
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from app.event_log.event import ArtifactRef
+from app.ids import WritebackId
+from app.notes.reading import ReadNote
+from app.notes.reading import stream_of as note_stream
+from app.pages.note_page import required_note
+from app.pages.screens import Kept, RecordScreen, StoryLine
+from app.pages.sessions import collaborators, current_launch, open_launch_before
+from app.pages.words import banner, full_time
+from app.projections import follower
+from app.projections.audit_trail import AuditLine, story
+from app.writebacks.events import WritebackQueued
+from app.writebacks.handlers import load
+from app.writebacks.handlers import stream_of as writeback_stream
+
+record = Blueprint("record", __name__, url_prefix="/charts/<launch_id>/record")
+open_launch_before(record)
+
+WORDS = {
+    "launch:completed": "opened this chart with Countersign",
+    "note:draft:recorded": "received the AI draft",
+    "note:claim:edited": "edited a statement",
+    "note:claim:confirmed": "confirmed a statement",
+    "note:claim:removed": "removed a statement",
+    "note:claim:restored": "put a statement back as drafted",
+    "note:signed": "signed the note",
+    "writeback:queued": "ordered the note to be filed",
+    "writeback:copy:offered": "received the signed note to copy",
+    "writeback:copy:confirmed": "copied the note into the chart",
+    "writeback:attempt:begun": "began to send",
+    "writeback:attempt:postponed": "postponed the sending: certainly not executed",
+    "writeback:outcome:unknown": "got no trustworthy answer",
+    "writeback:absence:seen": "asked the EHR: the note is not there",
+    "writeback:absence:proven": "asked the EHR again: the note was not filed and may be sent",
+    "writeback:filed": "found the note in the EHR's answer",
+    "writeback:verified": "read the note back: it is what was signed",
+    "writeback:drifted": "read the note back: it is not what was signed",
+    "writeback:rejected": "was refused by the EHR",
+    "writeback:parked": "stopped and waits for a person",
+    "writeback:resumed": "came back; the sending goes on",
+    "writeback:provenance:filed": "filed the Provenance",
+    "writeback:provenance:refused": "kept the Provenance: the EHR did not take it",
+}
+# What the page names of an event: versions, attempts and digests, in this order.
+DETAILS = (
+    "drafter", "drafter_version", "prompt_version", "template_version", "gate_version", "policy_version", "profile",
+    "profile_version", "mapping_version", "claim_id", "note_version", "attempt", "reason", "resource_id",
+    "resource_version", "status", "displayed_hash", "payload_digest",
+)  # fmt: skip
+SHORT_DIGEST = 12
+
+
+@record.get("")
+def show() -> ResponseReturnValue:
+    """The record page."""
+    parts, launch, note = collaborators(), current_launch(), required_note()
+    follower.catch_up(parts.database)
+    screen = RecordScreen(
+        launch_id=launch.launch_id,
+        banner=banner(note.review.draft, parts.clock().date()),
+        story=_story(note),
+        kept=tuple(_kept(note)),
+    )
+    return render_template("charts/record.html", screen=screen)
+
+
+def _story(note: ReadNote) -> tuple[StoryLine, ...]:
+    recorded = note.state.draft_recorded
+    streams = [f"launch:{recorded.launch_id}", note_stream(note.note_id)]
+    if note.state.signed:
+        streams.append(writeback_stream(WritebackId(note.state.signed.writeback_id)))
+    with collaborators().database.read() as tx:
+        lines = story(tx, note.tenant_id, streams)
+    return tuple(_line(line, note.review.draft.clinician.name) for line in lines)
+
+
+def _line(line: AuditLine, clinician: str) -> StoryLine:
+    who = "Countersign" if line.actor.startswith("system:") else clinician
+    details = [f"{name.replace('_', ' ')} {_short(line.details[name])}" for name in DETAILS if line.details.get(name)]
+    return StoryLine(full_time(line.recorded_at), who, WORDS.get(line.tag, line.tag), " · ".join(details))
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text[:SHORT_DIGEST] if len(text) == 64 else text
+
+
+def _kept(note: ReadNote) -> list[Kept]:
+    refs: list[tuple[str, ArtifactRef | None]] = [("AI draft", note.state.draft_recorded.draft)]
+    refs += [(f"Edit of {claim_id}", mark.text) for claim_id, mark in note.state.marks if mark.text]
+    signed = note.state.signed
+    parts = collaborators()
+    with parts.database.read() as tx:
+        if signed:
+            state = load(tx, note.tenant_id, WritebackId(signed.writeback_id))
+            order = state.order
+            refs += [
+                ("Signed snapshot", signed.snapshot),
+                ("Submitted payload", order.payload if isinstance(order, WritebackQueued) else None),
+                ("The EHR's reply", state.reply),
+                ("What the EHR stored", state.stored),
+                ("Provenance", order.provenance if order else None),
+            ]
+        return [
+            Kept(title, ref.digest[:SHORT_DIGEST], _readable(parts.artifacts.open(tx, note.tenant_id, ref)))
+            for title, ref in refs
+            if ref
+        ]
+
+
+def _readable(content: bytes) -> str:
+    try:
+        return json.dumps(json.loads(content), indent=2, ensure_ascii=False)
+    except ValueError:
+        return content.decode(errors="replace")

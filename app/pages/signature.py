@@ -1,0 +1,72 @@
+"""The sign page: a second, deliberate step that names patient, visit, author and destination."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.drafting.template import TITLES
+from app.errors import NeedsSignIn, SigningRefused, StaleReview, TryAgain
+from app.notes.commands import SignNote
+from app.notes.reading import ReadNote
+from app.pages.note_page import current_landing, required_note
+from app.pages.screens import Change, SignScreen
+from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
+from app.pages.words import attention, banner
+from app.review.differences import differences
+from app.review.note_text import ai_statement, attestation, note_body
+
+signature = Blueprint("signature", __name__, url_prefix="/charts/<launch_id>/sign")
+open_launch_before(signature)
+
+
+@signature.get("")
+def show() -> ResponseReturnValue:
+    """What is about to be signed."""
+    note = required_note()
+    if note.state.signed:
+        return _to_note()
+    return render_template("charts/sign.html", screen=_screen(note))
+
+
+@signature.post("")
+def sign() -> ResponseReturnValue:
+    """Sign what was displayed. A second click gives the same answer."""
+    parts, launch, note = collaborators(), current_launch(), required_note()
+    form = request.form
+    command = SignNote(
+        launch,
+        note.note_id,
+        form.get("displayed_hash", ""),
+        form.get("patient", ""),
+        form.get("encounter", ""),
+    )
+    try:
+        signed = parts.signing.sign(command)
+    except (StaleReview, SigningRefused, TryAgain, NeedsSignIn) as problem:
+        words = " ".join((problem.what_happened, *problem.what_to_do))
+        return render_template("charts/sign.html", screen=_screen(required_note(), words)), problem.status
+    if signed.ring:
+        parts.relay.ring(signed.ring)
+    return _to_note()
+
+
+def _to_note() -> ResponseReturnValue:
+    return redirect(url_for("filing.note", launch_id=current_launch().launch_id), 303)
+
+
+def _screen(note: ReadNote, problem: str = "") -> SignScreen:
+    launch, draft = current_launch(), note.review.draft
+    changes = (Change(TITLES[one.section], one.before, one.after, one.kind) for one in differences(note.review))
+    return SignScreen(
+        launch_id=launch.launch_id,
+        csrf=current_csrf(),
+        banner=banner(draft, collaborators().clock().date()),
+        landing=current_landing(),
+        unresolved=attention(note.review),
+        changes=tuple(changes),
+        statement=attestation(draft),
+        note_text=f"{note_body(note.review)}\n{ai_statement(draft)}",
+        displayed_hash=note.review.displayed_hash,
+        patient=launch.patient,
+        encounter=launch.encounter or "",
+        problem=problem,
+    )

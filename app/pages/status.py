@@ -1,0 +1,100 @@
+"""Where a signed note stands, in words: the steps of its life after signature, one sentence, at most one action."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.pages.screens import Action, Step
+from app.pages.words import clock_time
+from app.writebacks.state import Stage, WritebackState
+
+FILING = (
+    (Stage.QUEUED, "Queued"),
+    (Stage.SENDING, "Sending"),
+    (Stage.FILED, "Filed"),
+    (Stage.VERIFIED, "Verified"),
+)
+COPYING = ((Stage.AWAITING_COPY, "Copy"), (Stage.COPIED, "Copied"))
+
+SENTENCES = {
+    Stage.QUEUED: "Signed. Waiting to be sent to {ehr}.",
+    Stage.SENDING: "Being sent to {ehr}.",
+    Stage.OUTCOME_UNKNOWN: "{ehr} did not confirm. Countersign is looking in the chart before it does anything else.",
+    Stage.FILED: "{ehr} has the note. Countersign is reading it back to check it.",
+    Stage.VERIFIED: "In the chart. What {ehr} holds was read back and is what you signed.",
+    Stage.DRIFTED: "In the chart, but {ehr} holds something else than you signed. Please look there: {differences}.",
+    Stage.REJECTED: "{ehr} refused the note. It is signed and kept here, and it is not in the chart.",
+    Stage.PARKED: "{parked}",
+    Stage.AWAITING_COPY: "Signed and kept here. Copy the note into {ehr}, then say so here.",
+    Stage.COPIED: "Signed, and copied into {ehr} by you.",
+}
+PARKED = {
+    "reauth": "Your access to {ehr} ended first. Start Countersign again from this chart and it goes on by itself.",
+    "conflict": "{ehr} shows something in the way of this note. Ask your administrator; nothing is sent until then.",
+    "manual": "This needs your administrator. Nothing is sent until then.",
+    "missing": "{ehr} said that it took the note and does not show it. Look in the chart before writing it again.",
+}
+STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED})
+WORKING = frozenset({Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED})
+# Which step of the line a stage stands at when it is not a step itself.
+STANDS_AT = {
+    Stage.OUTCOME_UNKNOWN: Stage.SENDING,
+    Stage.REJECTED: Stage.SENDING,
+    Stage.DRIFTED: Stage.VERIFIED,
+}
+
+if SENTENCES.keys() != set(Stage):
+    raise TypeError("every stage of a write needs its sentence")
+
+
+@dataclass(frozen=True)
+class Status:
+    """The status line."""
+
+    steps: tuple[Step, ...]
+    sentence: str
+    settled: bool
+    action: Action | None
+
+
+def status(state: WritebackState, signed_at: datetime, ehr: str) -> Status:
+    """Where the write stands. `ehr` is the EHR's name as people say it."""
+    stage = state.stage or Stage.QUEUED
+    parked = PARKED.get(state.parked_for, "").format(ehr=ehr)
+    sentence = SENTENCES[stage].format(ehr=ehr, parked=parked, differences=", ".join(state.differences))
+    line = COPYING if stage in (Stage.AWAITING_COPY, Stage.COPIED) else FILING
+    signed = Step("signed", "Signed", "done", clock_time(signed_at), "")
+    return Status((signed, *_steps(line, state, stage)), sentence, stage not in WORKING, _action(stage))
+
+
+def _steps(line: tuple[tuple[Stage, str], ...], state: WritebackState, stage: Stage) -> list[Step]:
+    order = [step for step, _ in line]
+    here = STANDS_AT.get(stage, stage)
+    if stage is Stage.PARKED:
+        here = STANDS_AT.get(state.parked_from or Stage.QUEUED, state.parked_from or Stage.QUEUED)
+    at = order.index(here)
+    return [
+        _step(step, label, state, _standing(index, at, stage, last=len(order) - 1))
+        for index, (step, label) in enumerate(line)
+    ]
+
+
+def _standing(index: int, at: int, stage: Stage, *, last: int) -> str:
+    if index != at:
+        return "done" if index < at else "todo"
+    if stage in STOPPED:
+        return "stopped"
+    return "done" if index == last or stage is Stage.COPIED else "now"
+
+
+def _step(step: Stage, label: str, state: WritebackState, standing: str) -> Step:
+    when = state.since(step)
+    words = ""
+    if step is Stage.SENDING and state.attempts > 1:
+        words = f"Attempt {state.attempts}"
+    if step is Stage.VERIFIED and state.stage is Stage.VERIFIED and state.differences:
+        words = f"Harmless differences: {', '.join(state.differences)}"
+    return Step(step, label, standing, clock_time(when) if when and standing != "todo" else "", words)
+
+
+def _action(stage: Stage) -> Action | None:
+    return Action("Copy the note", "copy", "note/copied") if stage is Stage.AWAITING_COPY else None

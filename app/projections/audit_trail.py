@@ -1,0 +1,45 @@
+"""The story of everything: one row for each event, in the words of the log, found by stream or patient."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from app.event_log.recorded import Recorded
+from app.projections.tables import audit_trail as table
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """One thing that happened: when, by whom, what, and the identifiers and versions that belong to it."""
+
+    recorded_at: datetime
+    actor: str
+    tag: str
+    stream: str
+    details: dict[str, object]
+
+
+def project(tx: Connection, recorded: Recorded) -> None:
+    """Add the event's line."""
+    row = {
+        "tenant_id": recorded.tenant_id,
+        "sequence": recorded.sequence,
+        "recorded_at": recorded.recorded_at,
+        "actor": recorded.actor,
+        "tag": recorded.event.tag,
+        "stream": recorded.stream,
+        "causation": recorded.causation,
+        "details": json.dumps(recorded.event.fields(), sort_keys=True),
+    }
+    tx.execute(insert(table).values(**row))
+
+
+def story(tx: Connection, tenant_id: str, streams: Sequence[str]) -> list[AuditLine]:
+    """Everything that happened in these streams, in the order in which it was recorded."""
+    query = select(table).where(table.c.tenant_id == tenant_id, table.c.stream.in_(streams)).order_by(table.c.sequence)
+    return [
+        AuditLine(row.recorded_at, row.actor, row.tag, row.stream, json.loads(row.details)) for row in tx.execute(query)
+    ]

@@ -1,0 +1,54 @@
+"""Where each write stands: one row for each write-back, for the worklist and the counts that operations look at."""
+
+from sqlalchemy import Connection, func, select
+
+from app.event_log.read import read_stream
+from app.event_log.recorded import Recorded
+from app.projections.tables import write_status as table
+from app.projections.upsert import upsert
+from app.writebacks.state import fold
+
+PREFIX = "writeback:"
+
+
+def project(tx: Connection, recorded: Recorded) -> None:
+    """Refresh the row of the write-back that the event belongs to."""
+    if not recorded.stream.startswith(PREFIX):
+        return
+    history = read_stream(tx, recorded.tenant_id, recorded.stream)
+    state = fold(event for event in history if event.version <= recorded.version)
+    if state.order is None or state.stage is None:
+        return
+    upsert(
+        tx,
+        table,
+        {"writeback_id": recorded.stream.removeprefix(PREFIX)},
+        {
+            "tenant_id": recorded.tenant_id,
+            "note_id": state.order.note_id,
+            "patient": state.order.patient,
+            "author_issuer": state.order.author_issuer,
+            "author_subject": state.order.author_subject,
+            "stage": state.stage,
+            "parked_for": state.parked_for,
+            "attempts": state.attempts,
+            "since": recorded.recorded_at,
+        },
+    )
+
+
+def counts(tx: Connection) -> dict[tuple[str, str], int]:
+    """How many writes stand at each stage, by tenant and stage."""
+    query = select(table.c.tenant_id, table.c.stage, func.count()).group_by(table.c.tenant_id, table.c.stage)
+    return {(tenant_id, stage): count for tenant_id, stage, count in tx.execute(query)}
+
+
+def waiting_for_sign_in(tx: Connection, tenant_id: str, issuer: str, subject: str, patient: str) -> list[str]:
+    """The write-backs of this user about this patient that stopped because their token had ended."""
+    query = (
+        select(table.c.writeback_id)
+        .where(table.c.tenant_id == tenant_id, table.c.patient == patient)
+        .where(table.c.author_issuer == issuer, table.c.author_subject == subject)
+        .where(table.c.stage == "parked", table.c.parked_for == "reauth")
+    )
+    return list(tx.execute(query).scalars())

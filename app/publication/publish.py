@@ -1,0 +1,84 @@
+"""One attempt to get one write into the EHR: say it, send it, record what came back.
+
+The attempt is committed as begun before the first byte leaves. From then on nothing but the EHR's own answer, or a
+read-back, may say what happened; no transaction is open while bytes are on the wire.
+"""
+
+from datetime import timedelta
+
+from structlog import get_logger
+
+from app.artifacts.store import ArtifactStore
+from app.clock import Clock
+from app.db import Database
+from app.errors import NeedsSignIn
+from app.outbox.rows import Lease
+from app.publication.next_step import Circumstances, next_command
+from app.tenants.ehr import EHRs
+from app.writebacks.commands import BeginAttempt, Command, MarkUnknown, ParkWrite, RecordFiled
+from app.writebacks.handlers import WritebackCommands
+from app.writebacks.state import WritebackState
+from vendors.errors import VendorError
+
+ACCEPTED_NOT_FILED = 202
+
+log = get_logger()
+
+
+class Publication:
+    """Sends signed writes under their signer's own grant."""
+
+    def __init__(
+        self,
+        database: Database,
+        artifacts: ArtifactStore,
+        writebacks: WritebackCommands,
+        ehrs: EHRs,
+        clock: Clock,
+        search_lag: timedelta,
+    ) -> None:
+        self._database = database
+        self._artifacts = artifacts
+        self._writebacks = writebacks
+        self._ehrs = ehrs
+        self._clock = clock
+        self._search_lag = search_lag
+
+    def send(self, lease: Lease, state: WritebackState) -> None:
+        """Carry one queued write through one attempt. Raises `Fenced` when another worker has taken over."""
+        try:
+            transport = self._ehrs.under_grant_of(lease.tenant_id, state.launch_id, lease.writeback_id)
+        except NeedsSignIn:
+            self._record(lease, ParkWrite("reauth"))
+            return
+        with self._database.write() as tx:
+            payload = self._artifacts.open(tx, lease.tenant_id, state.queued.payload)
+            self._writebacks.by_worker(tx, lease, BeginAttempt(lease.fence), self._clock(), keep_lease=True)
+        try:
+            receipt = self._ehrs.adapter(lease.tenant_id).create_note(transport, payload)
+        except VendorError as error:
+            log.warning(
+                "send_failed",
+                writeback=lease.writeback_id,
+                tenant=lease.tenant_id,
+                error=type(error).__name__,
+            )
+            self._record(lease, next_command(error, self._circumstances(state)))
+            return
+        if receipt.status == ACCEPTED_NOT_FILED:
+            self._record(lease, MarkUnknown("accepted_not_filed", self._clock() + self._search_lag))
+            return
+        self._record(lease, _filed(state, receipt.resource_id, receipt.version, receipt.status, receipt.body))
+
+    def _record(self, lease: Lease, command: Command) -> None:
+        with self._database.write() as tx:
+            self._writebacks.by_worker(tx, lease, command, self._clock())
+
+    def _circumstances(self, state: WritebackState) -> Circumstances:
+        return Circumstances(state.attempts, self._clock(), self._search_lag)
+
+
+def _filed(
+    state: WritebackState, resource_id: str | None, version: str | None, status: int, reply: bytes
+) -> RecordFiled:
+    return RecordFiled(state.queued.resource_type, resource_id, version, status, found=False, reply=reply)

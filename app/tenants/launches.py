@@ -1,0 +1,112 @@
+"""Launches: one SMART launch each, named by an opaque id in every URL and opened by its own cookie.
+
+The cookie belongs to one launch, not to the browser, so two charts in one browser are two launches that cannot touch
+each other, and a launch started by somebody else cannot attach itself to this browser's session.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row, insert, select
+
+from app.errors import LaunchEnded, NotFound
+from app.event_log.canonical import digest
+from app.ids import LaunchId, TenantId, new_launch_id
+from app.tenants.tables import launches
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One completed launch: who, in whose chart, in which visit, allowed to do what. Fixed for its whole life."""
+
+    launch_id: LaunchId
+    tenant_id: TenantId
+    issuer: str
+    subject: str
+    fhir_user: str
+    patient: str
+    encounter: str | None
+    scopes: str
+    banner_needed: bool
+    created_at: datetime
+    expires_at: datetime
+
+    @property
+    def actor(self) -> str:
+        """The user as every event names them: issuer and subject of the verified id_token."""
+        return f"{self.issuer}#{self.subject}"
+
+
+@dataclass(frozen=True)
+class NewLaunch:
+    """A launch to record, and the secret that its cookie will hold."""
+
+    launch: Launch
+    browser_secret: str
+
+
+def new_launch(
+    *,
+    tenant_id: TenantId,
+    issuer: str,
+    subject: str,
+    fhir_user: str,
+    patient: str,
+    encounter: str | None,
+    scopes: str,
+    banner_needed: bool,
+    now: datetime,
+    lifetime: timedelta,
+) -> NewLaunch:
+    """A launch with a fresh id and a fresh 256-bit cookie secret; nothing is stored yet."""
+    launch = Launch(
+        new_launch_id(),
+        tenant_id,
+        issuer,
+        subject,
+        fhir_user,
+        patient,
+        encounter,
+        scopes,
+        banner_needed,
+        now,
+        now + lifetime,
+    )
+    return NewLaunch(launch, secrets.token_urlsafe(32))
+
+
+def record(tx: Connection, new: NewLaunch) -> None:
+    """Store the launch; of the secret only its digest."""
+    fields = {name: getattr(new.launch, name) for name in Launch.__dataclass_fields__}
+    tx.execute(insert(launches).values(**fields, browser_digest=digest(new.browser_secret.encode())))
+
+
+def find(tx: Connection, launch_id: str) -> Launch:
+    """The launch with this id, for the worker. Raises `NotFound`."""
+    return _launch(_row(tx, launch_id))
+
+
+def open_in_browser(tx: Connection, launch_id: str, browser_secret: str, now: datetime) -> Launch:
+    """The launch with this id if the browser holds its secret and it has not expired.
+
+    Raises `NotFound` for an unknown id and `LaunchEnded` for a missing or foreign cookie or an expired launch.
+    """
+    row = _row(tx, launch_id)
+    if not hmac.compare_digest(row.browser_digest, digest(browser_secret.encode())):
+        raise LaunchEnded("This browser does not hold the session of this chart.")
+    if row.expires_at <= now:
+        raise LaunchEnded("This session has been open for too long and was closed.")
+    return _launch(row)
+
+
+def _row(tx: Connection, launch_id: str) -> Row[tuple[object, ...]]:
+    row = tx.execute(select(launches).where(launches.c.launch_id == launch_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such session.")
+    return row
+
+
+def _launch(row: Row[tuple[object, ...]]) -> Launch:
+    return Launch(**{name: getattr(row, name) for name in Launch.__dataclass_fields__})

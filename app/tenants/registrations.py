@@ -1,0 +1,153 @@
+"""Who we work for: one organisation's registration with one EHR, read from `smart-config/tenants/*.yaml`.
+
+Values may refer to the environment as `${NAME}`; secrets must (a literal secret in a file is refused).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from app.errors import Misconfigured
+
+REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+
+class ClientAuthentication(BaseModel):
+    """How we prove to the EHR's token endpoint who we are (SMART App Launch 2.2, client authentication)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["private_key_jwt", "client_secret_basic"]
+    algorithm: Literal["RS384", "ES384"] = "ES384"
+    secret: str = Field(default="", repr=False)
+
+
+class NotePolicy(BaseModel):
+    """How this organisation files notes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type_code: str = "11506-3"
+    type_display: str = "Progress note"
+    file_as: Literal["final", "preliminary"] = "final"
+    ai_label: bool = True
+
+
+class Workflow(BaseModel):
+    """A partition inside a tenant: its own queue, template and ruleset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    title: str
+    template: str = "visit-note"
+    ruleset: str = "standard-1"
+
+
+class Tenant(BaseModel):
+    """One registration. `fhir_base` is the `iss` that launches carry, compared as the same string."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")
+    organization: str
+    vendor: str
+    environment: Literal["sandbox", "nonproduction", "production"]
+    fhir_base: str
+    client_id: str
+    authentication: ClientAuthentication
+    endpoint_origins: tuple[str, ...] = ()
+    frame_origins: tuple[str, ...]
+    encounter_required: bool = True
+    transcript_type: str = "http://ehr.localhost/fhir/document-kind|visit-transcript"
+    note: NotePolicy = NotePolicy()
+    workflows: tuple[Workflow, ...] = (Workflow(id="primary-care", title="Primary care"),)
+
+    @field_validator("fhir_base")
+    @classmethod
+    def _is_absolute(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise ValueError("must be the absolute URL of the FHIR base, without user, query or fragment")
+        return value
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Only sandbox tenants may use plain HTTP, and only on loopback."""
+        return self.environment == "sandbox"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Origins that requests for this tenant may go to: the FHIR base's own, and those listed."""
+        parts = urlsplit(self.fhir_base)
+        return frozenset({f"{parts.scheme}://{parts.netloc}", *self.endpoint_origins})
+
+    @property
+    def workflow(self) -> Workflow:
+        """The workflow that new notes of this tenant belong to: the first listed."""
+        return self.workflows[0]
+
+
+class Tenants:
+    """All registrations, found by id or by issuer."""
+
+    def __init__(self, tenants: tuple[Tenant, ...]) -> None:
+        self._by_id = {tenant.id: tenant for tenant in tenants}
+        self._by_issuer = {tenant.fhir_base: tenant for tenant in tenants}
+        if len(self._by_id) < len(tenants) or len(self._by_issuer) < len(tenants):
+            raise Misconfigured("Two tenant files share an id or a fhir_base; each tenant needs its own.")
+
+    def __iter__(self) -> Iterator[Tenant]:
+        return iter(self._by_id.values())
+
+    def get(self, tenant_id: str) -> Tenant | None:
+        """The tenant with this id, if it is registered."""
+        return self._by_id.get(tenant_id)
+
+    def require(self, tenant_id: str) -> Tenant:
+        """The tenant with this id. Raises `Misconfigured` when its file is gone while work for it is left."""
+        if tenant_id not in self._by_id:
+            raise Misconfigured(f"The tenant {tenant_id} is not registered any more; put its file back.")
+        return self._by_id[tenant_id]
+
+    def by_issuer(self, issuer: str) -> Tenant | None:
+        """The tenant whose FHIR base is exactly this string, if it is registered."""
+        return self._by_issuer.get(issuer)
+
+
+def load_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
+    """Read every `*.yaml` in `folder`. Raises `Misconfigured` naming the file, the field and what to write."""
+    return Tenants(tuple(_load(path, environment) for path in sorted(folder.glob("*.yaml"))))
+
+
+def _load(path: Path, environment: Mapping[str, str]) -> Tenant:
+    text = path.read_text(encoding="utf-8")
+    _refuse_literal_secret(path, text)
+    try:
+        return Tenant.model_validate(
+            yaml.safe_load(REFERENCE.sub(lambda found: _lookup(path, found, environment), text))
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Misconfigured(f"{path.name}: {where}: {first['msg']}") from error
+    except yaml.YAMLError as error:
+        raise Misconfigured(f"{path.name} is not valid YAML.") from error
+
+
+def _lookup(path: Path, found: re.Match[str], environment: Mapping[str, str]) -> str:
+    name = found.group(1)
+    if name not in environment:
+        raise Misconfigured(f"{path.name} refers to ${{{name}}}, which is not set. Set it or write the value.")
+    return environment[name]
+
+
+def _refuse_literal_secret(path: Path, text: str) -> None:
+    written = re.search(r"^\s*secret:\s*(?P<value>\S+)", text, re.MULTILINE)
+    if written and not REFERENCE.fullmatch(written["value"].strip("\"'")):
+        raise Misconfigured(f"{path.name} holds a secret in plain text. Write secret: ${{NAME}} and set NAME.")

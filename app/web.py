@@ -1,0 +1,48 @@
+"""The web process: gunicorn with threads, the app built once and frozen before it serves."""
+
+import gc
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from app.settings import Settings
+from app.wiring import create_app
+
+THREADS = 8
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn, configured here instead of on a command line."""
+
+    def __init__(self, settings: Settings, options: dict[str, Any]) -> None:
+        self._settings = settings
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take the options as they are."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Build the app in each worker process: connections and threads do not survive a fork."""
+        app = create_app(self._settings)
+        gc.freeze()  # what was built at start-up is never garbage; scanning it costs the slowest requests most
+        return app
+
+
+def serve(settings: Settings, bind: str, port: int, workers: int) -> None:
+    """Serve until told to stop. The access log stays off: its lines would hold launch ids and codes."""
+    options = {
+        "bind": f"{bind}:{port}",
+        "workers": workers,
+        "threads": THREADS,
+        "worker_class": "gthread",
+        "accesslog": None,
+        "loglevel": "warning",
+        "graceful_timeout": 30,
+        "control_socket_disable": True,
+        "limit_request_line": 8190,  # launch tokens can be long JWTs
+    }
+    _Server(settings, options).run()

@@ -1,0 +1,58 @@
+"""The RQ worker's job and process. A job is a doorbell for one partition: ids in, one call; the rows are the truth."""
+
+import signal
+from threading import Event
+
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+from structlog import get_logger
+
+from app.collaborators import EXTENSION, Collaborators
+from app.ids import TenantId
+from app.outbox import rows as outbox
+from app.outbox.relay import QUEUE
+from app.outbox.rows import Partition
+from app.settings import Settings
+from app.wiring import create_app
+
+log = get_logger()
+# The app is built once for each process: engine, keys and connection pools live as long as the worker.
+_parts: list[Collaborators] = []
+
+
+def drain(tenant_id: str, workflow: str) -> None:
+    """Do everything that is due for one workflow of one tenant."""
+    parts = _parts[0]
+    partition = Partition(TenantId(tenant_id), workflow)
+    parts.relay.answer(partition)
+    steps = parts.drain.run(partition)
+    log.info("drained", tenant=tenant_id, workflow=workflow, steps=steps)
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until told to stop; a running job is finished first."""
+    _parts[:] = [create_app(settings).extensions[EXTENSION]]
+    redis = Redis.from_url(settings.redis)
+    queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+    worker = SimpleWorker([queue], connection=redis, serializer=JSONSerializer, log_job_description=False)
+    worker.work(logging_level="WARNING")
+
+
+def run_sweeper(settings: Settings) -> None:
+    """Ring for whatever is due, again and again: what the queue lost is found here."""
+    parts: Collaborators = create_app(settings).extensions[EXTENSION]
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    while not stopped.wait(settings.sweep_seconds):
+        sweep_once(parts)
+
+
+def sweep_once(parts: Collaborators) -> int:
+    """Ring for every partition that has something due; returns how many there were."""
+    with parts.database.read() as tx:
+        partitions = list(outbox.due_partitions(tx, parts.clock()))
+    for partition in partitions:
+        parts.relay.ring(partition)
+    return len(partitions)

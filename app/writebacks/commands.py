@@ -1,0 +1,117 @@
+"""Everything that can be asked of a write-back."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class BeginAttempt:
+    """Commit that a send is about to start. `fence` is the lease's."""
+
+    fence: int
+
+
+@dataclass(frozen=True)
+class PostponeAttempt:
+    """It was certainly not executed; try again at `due_at`."""
+
+    reason: str
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class MarkUnknown:
+    """Bytes left, no trustworthy answer came; the EHR must be asked from `due_at` on."""
+
+    reason: str
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class NoteAbsence:
+    """The EHR was asked and does not hold it. After `needed` such answers the absence is proven."""
+
+    needed: int
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class RecordFiled:
+    """The EHR holds it: it answered the send (`found` False), or was asked afterwards (`found` True)."""
+
+    resource_type: str
+    resource_id: str | None
+    resource_version: str | None
+    status: int | None
+    found: bool
+    reply: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class RecordReadBack:
+    """What the EHR stored was compared with what was signed."""
+
+    resource_id: str
+    resource_version: str | None
+    same: bool
+    differences: tuple[str, ...]
+    stored: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RejectWrite:
+    """The EHR read it and said no."""
+
+    reason: str
+    status: int | None
+    issue_codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ParkWrite:
+    """Stop until a person acts."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class ResumeWrite:
+    """Go on under the token of this new launch of the same signer in the same chart."""
+
+    launch_id: str
+
+
+@dataclass(frozen=True)
+class ConfirmCopy:
+    """The clinician copied the note into the chart."""
+
+
+@dataclass(frozen=True)
+class RecordProvenance:
+    """The Provenance stands in the EHR."""
+
+    resource_id: str | None
+    found: bool
+
+
+@dataclass(frozen=True)
+class RefuseProvenance:
+    """The EHR did not take the Provenance."""
+
+    reason: str
+
+
+Command = (
+    BeginAttempt
+    | PostponeAttempt
+    | MarkUnknown
+    | NoteAbsence
+    | RecordFiled
+    | RecordReadBack
+    | RejectWrite
+    | ParkWrite
+    | ResumeWrite
+    | ConfirmCopy
+    | RecordProvenance
+    | RefuseProvenance
+)

@@ -1,0 +1,130 @@
+"""What a command does to a write-back: (state, command) to events, and when the write is due again. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.artifacts.store import ArtifactKind
+from app.errors import Corrupt
+from app.event_log.event import ArtifactRef, Event
+from app.writebacks.commands import (
+    BeginAttempt,
+    Command,
+    ConfirmCopy,
+    MarkUnknown,
+    NoteAbsence,
+    ParkWrite,
+    PostponeAttempt,
+    RecordFiled,
+    RecordProvenance,
+    RecordReadBack,
+    RefuseProvenance,
+    RejectWrite,
+    ResumeWrite,
+)
+from app.writebacks.events import (
+    AbsenceProven,
+    AbsenceSeen,
+    AttemptBegun,
+    AttemptPostponed,
+    CopyConfirmed,
+    OutcomeBecameUnknown,
+    ProvenanceFiled,
+    ProvenanceRefused,
+    WritebackDrifted,
+    WritebackFiled,
+    WritebackParked,
+    WritebackRejected,
+    WritebackResumed,
+    WritebackVerified,
+)
+from app.writebacks.state import TRANSITIONS, WritebackState
+
+Keep = Callable[[ArtifactKind, bytes], ArtifactRef]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The event to record, and when the write is due again: None means that nothing is left to do by itself."""
+
+    event: Event
+    due_at: datetime | None
+
+
+def decide(state: WritebackState, command: Command, keep: Keep, now: datetime) -> Decision:
+    """What `command` records. `keep` seals clinical content and gives back its reference.
+
+    Raises `Corrupt` when the drawing of the states does not allow it: evidence is never downgraded.
+    """
+    decision = _decision(state, command, keep, now)
+    allowed, _ = TRANSITIONS[type(decision.event)]
+    if state.stage not in allowed:
+        raise Corrupt(f"{decision.event.tag} is not possible at the stage {state.stage}.")
+    return decision
+
+
+def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime) -> Decision:  # noqa: C901
+    # One branch for each command: the length is the catalogue's, and none of them nests.
+    match command:
+        case BeginAttempt():
+            return Decision(_begun(state, command), now)
+        case PostponeAttempt():
+            return Decision(AttemptPostponed(reason=command.reason, due_at=command.due_at), command.due_at)
+        case MarkUnknown():
+            return Decision(OutcomeBecameUnknown(reason=command.reason), command.due_at)
+        case NoteAbsence():
+            return _absence(state, command, now)
+        case RecordFiled():
+            return Decision(_filed(command, keep), now)
+        case RecordReadBack():
+            return Decision(_read_back(command, keep), now if command.same and not state.provenance_settled else None)
+        case RejectWrite():
+            fields = {"reason": command.reason, "status": command.status, "issue_codes": command.issue_codes}
+            return Decision(WritebackRejected.model_validate(fields), None)
+        case ParkWrite():
+            return Decision(WritebackParked(reason=command.reason), None)
+        case ResumeWrite():
+            return Decision(WritebackResumed(launch_id=command.launch_id), now)
+        case ConfirmCopy():
+            return Decision(CopyConfirmed(), None)
+        case RecordProvenance():
+            return Decision(ProvenanceFiled(resource_id=command.resource_id, found=command.found), None)
+        case RefuseProvenance():
+            return Decision(ProvenanceRefused(reason=command.reason), None)
+
+
+def _begun(state: WritebackState, command: BeginAttempt) -> Event:
+    return AttemptBegun(
+        attempt=state.attempts + 1,
+        fence=command.fence,
+        launch_id=state.launch_id,
+        payload_digest=state.queued.payload_digest,
+    )
+
+
+def _absence(state: WritebackState, command: NoteAbsence, now: datetime) -> Decision:
+    times = state.absences + 1
+    if times >= command.needed:
+        return Decision(AbsenceProven(), now)
+    return Decision(AbsenceSeen(times=times, due_at=command.due_at), command.due_at)
+
+
+def _filed(command: RecordFiled, keep: Keep) -> Event:
+    return WritebackFiled(
+        resource_type=command.resource_type,
+        resource_id=command.resource_id,
+        resource_version=command.resource_version,
+        status=command.status,
+        reply=keep(ArtifactKind.REPLY, command.reply) if command.reply else None,
+        found=command.found,
+    )
+
+
+def _read_back(command: RecordReadBack, keep: Keep) -> Event:
+    event = WritebackVerified if command.same else WritebackDrifted
+    return event(
+        resource_id=command.resource_id,
+        resource_version=command.resource_version,
+        stored=keep(ArtifactKind.STORED, command.stored),
+        differences=command.differences,
+    )

@@ -1,0 +1,180 @@
+"""Everything that can happen to one write after it was signed."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from app.event_log.event import ArtifactRef, Event
+
+
+class WritebackQueued(Event):
+    """A signed write waits to be sent. Identifier, key and payload are fixed here and never change."""
+
+    tag: ClassVar[str] = "writeback:queued"
+
+    note_id: str
+    note_version: int
+    launch_id: str
+    author_issuer: str
+    author_subject: str
+    author: str
+    patient: str
+    encounter: str | None
+    workflow: str
+    resource_type: str
+    mutation: str
+    idempotency_key: str
+    identifier: str
+    payload: ArtifactRef
+    payload_digest: str
+    mapping_version: str
+    profile: str
+    profile_version: str
+    provenance: ArtifactRef
+    provenance_route: str
+
+
+class CopyOffered(Event):
+    """The EHR takes no note by API: the signed text is the clinician's to copy."""
+
+    tag: ClassVar[str] = "writeback:copy:offered"
+
+    note_id: str
+    note_version: int
+    launch_id: str
+    author_issuer: str
+    author_subject: str
+    author: str
+    patient: str
+    encounter: str | None
+    workflow: str
+    identifier: str
+    profile: str
+    profile_version: str
+    provenance: ArtifactRef
+
+
+class CopyConfirmed(Event):
+    """The clinician said that the note was copied into the chart."""
+
+    tag: ClassVar[str] = "writeback:copy:confirmed"
+
+
+class AttemptBegun(Event):
+    """Committed before the first byte leaves: from here on only the EHR can say what happened."""
+
+    tag: ClassVar[str] = "writeback:attempt:begun"
+
+    attempt: int
+    fence: int
+    launch_id: str
+    payload_digest: str
+
+
+class AttemptPostponed(Event):
+    """Certainly not executed; it will be tried again."""
+
+    tag: ClassVar[str] = "writeback:attempt:postponed"
+
+    reason: str
+    due_at: datetime
+
+
+class OutcomeBecameUnknown(Event):
+    """Bytes left and no trustworthy answer came back. Never sent again before the EHR was asked."""
+
+    tag: ClassVar[str] = "writeback:outcome:unknown"
+
+    reason: str
+
+
+class AbsenceSeen(Event):
+    """The EHR was asked and does not hold the write; one such answer proves nothing yet."""
+
+    tag: ClassVar[str] = "writeback:absence:seen"
+
+    times: int
+    due_at: datetime
+
+
+class AbsenceProven(Event):
+    """Asked often enough and late enough: the write was not executed and may be sent again."""
+
+    tag: ClassVar[str] = "writeback:absence:proven"
+
+
+class WritebackFiled(Event):
+    """The EHR holds it. `found` tells whether the EHR answered the send or was asked afterwards."""
+
+    tag: ClassVar[str] = "writeback:filed"
+
+    resource_type: str
+    resource_id: str | None
+    resource_version: str | None
+    status: int | None
+    reply: ArtifactRef | None
+    found: bool
+
+
+class WritebackVerified(Event):
+    """What the EHR stored is what was signed; harmless differences are named."""
+
+    tag: ClassVar[str] = "writeback:verified"
+
+    resource_id: str
+    resource_version: str | None
+    stored: ArtifactRef
+    differences: tuple[str, ...]
+
+
+class WritebackDrifted(Event):
+    """What the EHR stored is not what was signed. A human decides; nothing is overwritten."""
+
+    tag: ClassVar[str] = "writeback:drifted"
+
+    resource_id: str
+    resource_version: str | None
+    stored: ArtifactRef
+    differences: tuple[str, ...]
+
+
+class WritebackRejected(Event):
+    """The EHR read it and said no. It stays signed here."""
+
+    tag: ClassVar[str] = "writeback:rejected"
+
+    reason: str
+    status: int | None
+    issue_codes: tuple[str, ...]
+
+
+class WritebackParked(Event):
+    """Stopped until a person acts; `reason` names the one action that ends it."""
+
+    tag: ClassVar[str] = "writeback:parked"
+
+    reason: str
+
+
+class WritebackResumed(Event):
+    """The signer came back with a live token; the write goes on where it stood."""
+
+    tag: ClassVar[str] = "writeback:resumed"
+
+    launch_id: str
+
+
+class ProvenanceFiled(Event):
+    """The Provenance stands in the EHR beside the note."""
+
+    tag: ClassVar[str] = "writeback:provenance:filed"
+
+    resource_id: str | None
+    found: bool
+
+
+class ProvenanceRefused(Event):
+    """The EHR did not take the Provenance; it is kept here."""
+
+    tag: ClassVar[str] = "writeback:provenance:refused"
+
+    reason: str

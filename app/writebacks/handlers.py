@@ -1,0 +1,132 @@
+"""Carrying out commands on write-backs: event, ledger and outbox change in one transaction or not at all."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.artifacts.store import ArtifactKind, ArtifactStore
+from app.errors import NotFound
+from app.event_log.append import append
+from app.event_log.event import ArtifactRef
+from app.event_log.read import read_stream
+from app.ids import TenantId, WritebackId
+from app.outbox import rows as outbox
+from app.outbox.rows import Lease, Partition
+from app.writebacks import ledger
+from app.writebacks.commands import Command, RecordFiled, ResumeWrite
+from app.writebacks.decide import decide
+from app.writebacks.events import CopyOffered, WritebackQueued
+from app.writebacks.state import WritebackState, fold
+
+WORKER = "system:worker"
+
+
+def stream_of(writeback_id: WritebackId) -> str:
+    """The name of a write-back's stream."""
+    return f"writeback:{writeback_id}"
+
+
+def load(tx: Connection, tenant_id: TenantId, writeback_id: WritebackId) -> WritebackState:
+    """The write-back now. Raises `NotFound`."""
+    state = fold(read_stream(tx, tenant_id, stream_of(writeback_id)))
+    if state.order is None:
+        raise NotFound("There is no such write.")
+    return state
+
+
+def queue(
+    tx: Connection,
+    tenant_id: TenantId,
+    writeback_id: WritebackId,
+    order: WritebackQueued,
+    *,
+    actor: str,
+    causation: str,
+    now: datetime,
+) -> Partition:
+    """Order a write, in the transaction that signed it; returns the partition to ring for afterwards.
+
+    Raises `Conflict` when its idempotency key was used for another payload.
+    """
+    partition = Partition(tenant_id, order.workflow)
+    executed_by = ledger.order(tx, order.idempotency_key, tenant_id, writeback_id, order.payload_digest, now)
+    if executed_by == writeback_id:
+        append(tx, tenant_id, stream_of(writeback_id), 0, [order], actor=actor, causation=causation, now=now)
+        outbox.put(tx, writeback_id, partition, now)
+    return partition
+
+
+def offer_copy(
+    tx: Connection,
+    tenant_id: TenantId,
+    writeback_id: WritebackId,
+    offer: CopyOffered,
+    *,
+    actor: str,
+    causation: str,
+    now: datetime,
+) -> None:
+    """Hand the signed note over for copying, in the transaction that signed it."""
+    append(tx, tenant_id, stream_of(writeback_id), 0, [offer], actor=actor, causation=causation, now=now)
+
+
+class WritebackCommands:
+    """Issues commands on write-backs."""
+
+    def __init__(self, artifacts: ArtifactStore) -> None:
+        self._artifacts = artifacts
+
+    def by_worker(
+        self, tx: Connection, lease: Lease, command: Command, now: datetime, *, keep_lease: bool = False
+    ) -> None:
+        """Carry out a worker's command under its lease, which ends unless `keep_lease`. Raises `Fenced`."""
+        outbox.check_fence(tx, lease, now)
+        due_at = self._carry_out(tx, lease.tenant_id, lease.writeback_id, command, WORKER, now)
+        if not keep_lease:
+            outbox.release(tx, lease, due_at)
+
+    def by_person(
+        self,
+        tx: Connection,
+        tenant_id: TenantId,
+        writeback_id: WritebackId,
+        command: Command,
+        actor: str,
+        now: datetime,
+    ) -> WritebackState:
+        """Carry out a person's command. A resumed write becomes due again; returns the state before."""
+        state = load(tx, tenant_id, writeback_id)
+        self._carry_out(tx, tenant_id, writeback_id, command, actor, now)
+        if isinstance(command, ResumeWrite):
+            outbox.put(tx, writeback_id, Partition(tenant_id, state.queued.workflow), now)
+        return state
+
+    def _carry_out(
+        self,
+        tx: Connection,
+        tenant_id: TenantId,
+        writeback_id: WritebackId,
+        command: Command,
+        actor: str,
+        now: datetime,
+    ) -> datetime | None:
+        state = load(tx, tenant_id, writeback_id)
+
+        def keep(kind: ArtifactKind, content: bytes) -> ArtifactRef:
+            return self._artifacts.keep(tx, tenant_id, kind, content, now)
+
+        decision = decide(state, command, keep, now)
+        stream = stream_of(writeback_id)
+        append(
+            tx,
+            tenant_id,
+            stream,
+            state.version,
+            [decision.event],
+            actor=actor,
+            causation=f"{stream}@{state.version}",
+            now=now,
+        )
+        if isinstance(command, RecordFiled):
+            ledger.close(tx, writeback_id, f"{command.resource_type}/{command.resource_id or 'not-located'}", now)
+        return decision.due_at

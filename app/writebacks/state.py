@@ -1,0 +1,147 @@
+"""A write-back's state is a fold over its events. `TRANSITIONS` is the drawing of its life after signature."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from app.errors import Corrupt
+from app.event_log.event import ArtifactRef, Event
+from app.event_log.recorded import Recorded
+from app.ids import LaunchId
+from app.writebacks.events import (
+    AbsenceProven,
+    AbsenceSeen,
+    AttemptBegun,
+    AttemptPostponed,
+    CopyConfirmed,
+    CopyOffered,
+    OutcomeBecameUnknown,
+    ProvenanceFiled,
+    ProvenanceRefused,
+    WritebackDrifted,
+    WritebackFiled,
+    WritebackParked,
+    WritebackQueued,
+    WritebackRejected,
+    WritebackResumed,
+    WritebackVerified,
+)
+
+
+class Stage(StrEnum):
+    """Where a write stands; every stage has words on the page (`pages/status.py`)."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    FILED = "filed"
+    VERIFIED = "verified"
+    DRIFTED = "drifted"
+    REJECTED = "rejected"
+    PARKED = "parked"
+    AWAITING_COPY = "awaiting_copy"
+    COPIED = "copied"
+
+
+NO_LAUNCH = LaunchId("")
+S = Stage
+SAME = None
+TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
+    WritebackQueued: (frozenset({None}), S.QUEUED),
+    CopyOffered: (frozenset({None}), S.AWAITING_COPY),
+    CopyConfirmed: (frozenset({S.AWAITING_COPY}), S.COPIED),
+    AttemptBegun: (frozenset({S.QUEUED}), S.SENDING),
+    AttemptPostponed: (frozenset({S.QUEUED, S.SENDING}), S.QUEUED),
+    OutcomeBecameUnknown: (frozenset({S.SENDING}), S.OUTCOME_UNKNOWN),
+    AbsenceSeen: (frozenset({S.OUTCOME_UNKNOWN}), S.OUTCOME_UNKNOWN),
+    AbsenceProven: (frozenset({S.OUTCOME_UNKNOWN}), S.QUEUED),
+    WritebackFiled: (frozenset({S.SENDING, S.OUTCOME_UNKNOWN}), S.FILED),
+    WritebackVerified: (frozenset({S.FILED}), S.VERIFIED),
+    WritebackDrifted: (frozenset({S.FILED}), S.DRIFTED),
+    WritebackRejected: (frozenset({S.SENDING}), S.REJECTED),
+    WritebackParked: (frozenset({S.QUEUED, S.SENDING, S.OUTCOME_UNKNOWN, S.FILED}), S.PARKED),
+    WritebackResumed: (frozenset({S.PARKED}), SAME),  # back to the stage that it was parked from
+    ProvenanceFiled: (frozenset({S.VERIFIED}), SAME),
+    ProvenanceRefused: (frozenset({S.VERIFIED}), SAME),
+}
+
+
+@dataclass(frozen=True)
+class WritebackState:
+    """One write now. `version` is the version of its stream; `launch_id` names the grant that may send it."""
+
+    version: int = 0
+    stage: Stage | None = None
+    order: WritebackQueued | CopyOffered | None = None
+    launch_id: LaunchId = NO_LAUNCH
+    attempts: int = 0
+    absences: int = 0
+    parked_from: Stage | None = None
+    parked_for: str = ""
+    resource_id: str | None = None
+    resource_version: str | None = None
+    reply: ArtifactRef | None = None
+    stored: ArtifactRef | None = None
+    differences: tuple[str, ...] = ()
+    provenance_settled: bool = False
+    times: tuple[tuple[str, datetime], ...] = ()
+
+    def since(self, stage: Stage) -> datetime | None:
+        """When the write last entered `stage`."""
+        return next((when for name, when in reversed(self.times) if name == stage), None)
+
+    @property
+    def queued(self) -> WritebackQueued:
+        """The order to write; raises `Corrupt` for a write that is not to be sent."""
+        if not isinstance(self.order, WritebackQueued):
+            raise Corrupt("This write was never queued.")
+        return self.order
+
+
+def fold(events: Iterable[Recorded]) -> WritebackState:
+    """The state after all `events`. An event that the table does not allow is corruption, not a no-op."""
+    state = WritebackState()
+    for recorded in events:
+        state = evolve(state, recorded)
+    return state
+
+
+def evolve(state: WritebackState, recorded: Recorded) -> WritebackState:
+    """The state after one more event."""
+    event = recorded.event
+    allowed, stage = TRANSITIONS.get(type(event), (frozenset(), SAME))
+    if state.stage not in allowed:
+        raise Corrupt(f"The event {event.tag} cannot follow the stage {state.stage}.")
+    stage = stage or (state.parked_from if isinstance(event, WritebackResumed) else state.stage)
+    times = (*state.times, (str(stage), recorded.recorded_at)) if stage is not state.stage else state.times
+    return replace(state, version=recorded.version, stage=stage, times=times, **_learnt(event, before=state))
+
+
+def _learnt(event: Event, before: WritebackState) -> dict[str, Any]:
+    """The fields that an event tells, beside the stage that it leads to."""
+    match event:
+        case WritebackQueued() | CopyOffered():
+            settled = isinstance(event, CopyOffered) or event.provenance_route == "kept"
+            return {"order": event, "launch_id": LaunchId(event.launch_id), "provenance_settled": settled}
+        case AttemptBegun():
+            return {"attempts": event.attempt, "absences": 0}
+        case AbsenceSeen():
+            return {"absences": event.times}
+        case WritebackFiled():
+            return _only(event, "resource_id", "resource_version", "reply")
+        case WritebackVerified() | WritebackDrifted():
+            return _only(event, "resource_id", "resource_version", "stored", "differences")
+        case WritebackParked():
+            return {"parked_from": before.stage, "parked_for": event.reason}
+        case WritebackResumed():
+            return {"launch_id": LaunchId(event.launch_id), "parked_from": None, "parked_for": ""}
+        case ProvenanceFiled() | ProvenanceRefused():
+            return {"provenance_settled": True}
+        case _:
+            return {}
+
+
+def _only(event: Event, *names: str) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in names}
