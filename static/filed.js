@@ -1,0 +1,63 @@
+// Follows the note on its way to the chart: asks after one second, then more rarely, until it is settled.
+
+import { announce, copyText, measureSticky, wireCopyButtons } from "./page.js";
+
+const status = document.querySelector("#status");
+const SOONEST_MILLISECONDS = 1000;
+const LATEST_MILLISECONDS = 5000;
+const SILENCES_BEFORE_SAYING_SO = 3;
+let silences = 0;
+let lastShown = status.innerHTML;
+
+function later(milliseconds) {
+  if (!("settled" in status.dataset)) window.setTimeout(ask, milliseconds, milliseconds);
+}
+
+async function ask(waited) {
+  const answer = await readStatus();
+  silences = answer ? 0 : silences + 1;
+  if (answer) show(answer);
+  if (silences === SILENCES_BEFORE_SAYING_SO) announce("Countersign is not answering. The note is safe; this page keeps asking.");
+  later(Math.min(waited * 1.5, LATEST_MILLISECONDS));
+}
+
+async function readStatus() {
+  try {
+    const response = await fetch(status.dataset.statusUrl, { headers: { Accept: "application/json" }, cache: "no-store" });
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+function show({ html, settled }) {
+  if (settled) status.dataset.settled = "";
+  const before = sentence();
+  const hadFocus = status.contains(document.activeElement);
+  const fresh = document.createElement("template");
+  fresh.innerHTML = html;
+  if (normal(fresh.innerHTML) === normal(lastShown)) return;
+  lastShown = fresh.innerHTML;
+  status.replaceChildren(fresh.content);
+  if (hadFocus) status.querySelector("[data-action]")?.focus();
+  if (sentence() !== before) announce(sentence());
+}
+
+const sentence = () => status.querySelector("[data-sentence]").textContent;
+const normal = (html) => html.replace(/\s+/g, " ").trim();
+
+/** "Copy" first copies, then tells the server that it was copied; what failed is said, and not recorded. */
+async function copyThenPost(event) {
+  const form = event.target.closest("[data-copy-then-post]");
+  if (!form) return;
+  event.preventDefault();
+  if (await copyText(document.querySelector(form.dataset.copyThenPost))) return form.submit();
+  announce("The text is selected. Press Ctrl+C, then press the button again.");
+  form.removeAttribute("data-copy-then-post");
+  form.querySelector("button").textContent = "I have copied it";
+}
+
+document.addEventListener("submit", copyThenPost);
+wireCopyButtons();
+measureSticky();
+later(SOONEST_MILLISECONDS);
