@@ -3,19 +3,24 @@
 import argparse
 from pathlib import Path
 
+from sandbox.errors import UnusableFile
 from sandbox.server import serve
 
 
 def main() -> None:
     """Read the command line and serve; returns after SIGTERM or Ctrl-C."""
-    options = _parser().parse_args()
-    serve(
-        port=options.port,
-        home=options.home,
-        clients_file=options.clients,
-        transcripts_file=options.transcripts,
-        bind=options.bind,
-    )
+    parser = _parser()
+    options = parser.parse_args()
+    try:
+        serve(
+            port=options.port,
+            home=options.home,
+            clients_file=options.clients,
+            transcripts_file=options.transcripts,
+            bind=options.bind,
+        )
+    except UnusableFile as error:
+        parser.error(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:

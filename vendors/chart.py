@@ -27,7 +27,7 @@ from vendors.chart_documents import document_or_reason
 from vendors.chart_items import RETRACTED, Relative
 from vendors.chart_values import Chart, ChartItem, Clinician, Document, Patient, Unread, Visit
 from vendors.errors import VendorError
-from vendors.fhirclient_models import search_params, understood
+from vendors.fhirclient_models import MALFORMED, search_params, understood
 from vendors.transport import FHIRTransport
 
 __all__ = [
@@ -115,11 +115,11 @@ class _Reader:
             unread=tuple(dict.fromkeys(self._unread)),
         )
 
-    def _awaited(self, what: str, reading: Future[Any] | None) -> Any:
+    def _awaited(self, what: str, reading: Future[Any] | None, deadline: float = 0) -> Any:
         """Return a part's result, or None after noting why there is none."""
         if reading is None:
             return None
-        wait([reading], timeout=max(self._deadline - monotonic(), 0))
+        wait([reading], timeout=max(self._deadline - monotonic(), deadline - monotonic(), 0))
         if not reading.done():
             self._note(what, "timeout")
             return None
@@ -127,7 +127,9 @@ class _Reader:
             return reading.result()
         except VendorError as failure:
             self._note(what, _why(failure))
-            return None
+        except MALFORMED:
+            self._note(what, "unreadable")
+        return None
 
     def _note(self, what: str, why: str) -> None:
         self._unread.append(Unread(what, why))
@@ -135,7 +137,11 @@ class _Reader:
     def _patient(self) -> Patient:
         stored = self._transport.read("Patient", self._patient_id)
         model, _ = understood(PatientModel, stored.resource)
-        return chart_items.patient_value(model, self._patient_reference)
+        try:
+            return chart_items.patient_value(model, self._patient_reference)
+        except MALFORMED:
+            codes = ("unreadable-body",)
+            raise errors.Unavailable(self._transport.vendor, "read Patient", issue_codes=codes) from None
 
     def _visit(self) -> Visit:
         stored = self._transport.read("Encounter", str(self._encounter_id))
@@ -158,14 +164,19 @@ class _Reader:
 
     def _item(self, part: _Part, resource: dict[str, Any]) -> ChartItem | None:
         model, complete = understood(part.model, resource)
-        item = part.item(model, self._transport.relative)
+        reference = f"{model.resource_type}/{model.id}" if model.id else part.what
+        try:
+            item = part.item(model, self._transport.relative)
+        except MALFORMED:
+            self._note(reference, "unreadable")
+            return None
         if item.status in RETRACTED:
             return None
-        if not item.name:
-            self._note(item.reference, "unreadable")
+        if not item.name or not model.id:
+            self._note(reference, "unreadable")
             return None
         if not complete:
-            self._note(item.reference, "incomplete")
+            self._note(reference, "incomplete")
         return item
 
     def _document_lists(self) -> Iterator[dict[str, str]]:
@@ -179,14 +190,14 @@ class _Reader:
 
     def _read_documents(self, listed: Iterable[Future[list[dict[str, Any]]]]) -> Iterator[Document]:
         found = [one for reading in listed for one in self._awaited("documents", reading) or ()]
-        self._deadline = max(self._deadline, monotonic() + _TEXT_GRACE_SECONDS)
+        at_least_until = monotonic() + _TEXT_GRACE_SECONDS
         once = {str(one.get("id")): one for one in found}
         readings = {
             f"DocumentReference/{key}": self._threads.submit(document_or_reason, one, self._transport)
             for key, one in once.items()
         }
         for reference, reading in readings.items():
-            document = self._awaited(reference, reading)
+            document = self._awaited(reference, reading, at_least_until)
             if isinstance(document, Document):
                 yield document
             elif document is not None:

@@ -14,6 +14,9 @@ from urllib.parse import parse_qsl, urlsplit
 from fhirclient.models.fhirabstractbase import FHIRValidationError
 from fhirclient.models.fhirsearch import FHIRSearch
 
+# What a field of the wrong type raises where it is used: fhirclient checks only the first item of a list.
+MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
+
 _SILENT = logging.CRITICAL + 1
 _logger = logging.getLogger("fhirclient")
 _logger.setLevel(_SILENT)

@@ -15,12 +15,12 @@ SYMPTOM = _words(
     migraine\w* bleed\w* burn\w* sleep\w* weight anxi\w+ depress\w+ stress\w* mood worr\w+ appetite diarrhea
     constipat\w+ stomach worse better symptom\w* blood_(?:pressure|sugar) sugars? medicat\w+ pills? inhaler smok\w+
     allerg\w+ dolor duele tos fiebre mareo\w* cansad[oa] náuseas? hinchad[oa] picaz[oó]n
+    heartburn taste won't_go_away tried
     """
 )
 TIME = _words(
     r"""
-    (?:days?|weeks?|months?|years?|hours?)_ago
-    for_(?:about_|like_|the_past_|the_last_)?[\w_-]{1,20}(?:days?|weeks?|months?|years?) since yesterday
+    days? weeks? months? years? hours? at_night mornings? since yesterday
     last_(?:night|week|month|year) every_(?:day|night|morning|week) started when_i hace desde ayer semanas? d[ií]as?
     """
 )
@@ -62,7 +62,7 @@ ASSESSMENT = _words(
     r"""
     i_think_(?:this|it|that|you|your|we) consistent_with most_likely looks_like_(?:you|it|a|this) diagnos\w+
     suspect\w* i(?:'m|_am)_(?:worried|concerned|not_worried)_about this_(?:is|sounds_like|looks_like)
-    well_controlled not_(?:well_)?controlled under_control stable due_to
+    well_controlled not_(?:well_)?controlled leading_thought impression under_control stable due_to
     """
 )
 ANSWER_NO = re.compile(
@@ -73,7 +73,7 @@ ANSWER_YES = re.compile(r"^\W*(?:yes|yeah|yep|sí|si|i do|i have|a little|someti
 ASKED_ABOUT = _words(
     r"""
     any do_you_(?:have|smoke|drink|take) have_you_(?:had|noticed|been|felt|ever) are_you_(?:having|taking|feeling)
-    allerg\w+ tiene ha_tenido
+    allerg\w+ smoking taking tiene ha_tenido
     """
 )
 SMALL_TALK = _words(

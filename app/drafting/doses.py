@@ -21,6 +21,9 @@ CHANGE = re.compile(
     r"(?:go|going|move|moving|double|doubling|cut|cutting) (?:\w+ ){0,3}(?:up|down|to|back)|up to|down to|instead)\b",
     re.IGNORECASE,
 )
+# "Stop the lisinopril, and start losartan fifty milligrams": that dose is another medication's.
+ANOTHER = re.compile(r"\b(?:and|start\w*|then|switch\w*|stop\w*)\b", re.IGNORECASE)
+FARTHEST = 60
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def dose_difference(text: str, medications: list[Entry]) -> DoseDifference | Non
 
 def _nearest_dose(text: str, place: int) -> re.Match[str] | None:
     after = DOSE.search(text, place)
-    return after if after and after.start() - place < 60 else None
+    between = text[place : after.start()] if after else ""
+    return None if ANOTHER.search(between) or len(between) > FARTHEST else after
 
 
 def _figures(dose: re.Match[str]) -> tuple[frozenset[str], str]:

@@ -4,19 +4,19 @@ Each claim is a sentence of the transcript or an entry of the chart, tidied of f
 exact passage as evidence. What it cannot find it leaves to the clinician.
 """
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 
 from app.drafting import cues
 from app.drafting.draft import Claim, ClaimState, Draft, Evidence, Source, Tier
 from app.drafting.gate import GATE_VERSION, check, contradicting_evidence
+from app.drafting.history import history
 from app.drafting.material import Entry, VisitMaterial
+from app.drafting.statement import Statement, place, tidied
 from app.drafting.template import SECTIONS, TEMPLATE_VERSION
-from app.drafting.transcript import Sentence, read_sentences
+from app.drafting.transcript import Sentence, read_turns
 
 MOST = {"hpi": 14, "answers": 10, "exam": 10, "assessment": 6, "plan": 12, "results": 12, "vitals": 8}
+FEWEST_WORDS = 3
 CHART_SECTIONS = {
     "problems": "condition",
     "medications": "medication",
@@ -24,16 +24,6 @@ CHART_SECTIONS = {
     "vitals": "vital",
     "results": "lab",
 }
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A line of the note before it has been checked: where it goes, what it says, and the passages behind it."""
-
-    section: str
-    text: str
-    evidence: tuple[Evidence, ...]
-    tier: Tier = Tier.ROUTINE
 
 
 class ExtractiveDrafter:
@@ -71,43 +61,29 @@ class ExtractiveDrafter:
 def _from_transcript(transcript: Source | None) -> Iterator[Statement]:
     if transcript is None:
         return
-    sentences = read_sentences(transcript.text)
-    yield from _answers(transcript, sentences)
-    for sentence in sentences:
-        section = _section_of(sentence)
-        text = _tidied(sentence.text)
-        if section and len(text.split()) >= 4:
-            tier = Tier.HIGH if section == "plan" and cues.ACTION.search(text) else Tier.ROUTINE
-            speaker = "" if sentence.clinician else "Patient: "
-            yield Statement(section, f"{speaker}“{text}”", (_cite(transcript, sentence),), tier)
+    turns = read_turns(transcript.text)
+    yield from history(transcript, turns)
+    for sentence in (sentence for turn in turns if turn.clinician for sentence in turn.sentences):
+        section, text = _section_of(sentence), tidied(sentence.text)
+        if section and len(text.split()) >= FEWEST_WORDS:
+            tier = Tier.HIGH if section == "plan" else Tier.ROUTINE
+            yield Statement(section, f"“{text}”", (_cite(transcript, sentence),), tier)
 
 
 def _section_of(sentence: Sentence) -> str:
+    """The section that a clinician's sentence belongs to; empty when it belongs to none."""
     text = sentence.text
     if sentence.is_question or cues.SMALL_TALK.search(text):
         return ""
-    if not sentence.clinician:
-        return "hpi" if cues.SYMPTOM.search(text) or cues.TIME.search(text) else ""
+    if cues.PRESENTATION.search(text):
+        return "hpi"
     if cues.EXAM_REPORT.search(text):
         return "exam"
-    if cues.PLAN.search(text) and cues.ACTION.search(text) and not cues.PRESENTATION.search(text):
+    if cues.PLAN.search(text) and cues.ACTION.search(text):
         return "plan"
     if cues.EXAM.search(text):
         return "exam"
-    if cues.PRESENTATION.search(text):
-        return "hpi"
     return "assessment" if cues.ASSESSMENT.search(text) else ""
-
-
-def _answers(transcript: Source, sentences: list[Sentence]) -> Iterator[Statement]:
-    """A clinician's question about something, followed at once by the patient's yes or no."""
-    for question, answer in pairwise(sentences):
-        asked = question.clinician and question.is_question and cues.ASKED_ABOUT.search(question.text)
-        replied = not answer.clinician and (cues.ANSWER_NO.search(answer.text) or cues.ANSWER_YES.search(answer.text))
-        if asked and replied:
-            text = f"Asked “{_tidied(question.text)}”, answered “{_tidied(answer.text, keep_start=True)}”"
-            evidence = Evidence(source_id=transcript.id, start=question.start, end=answer.end, label=_place(question))
-            yield Statement("answers", text, (evidence,))
 
 
 def _from_chart(material: VisitMaterial) -> Iterator[Statement]:
@@ -162,24 +138,8 @@ def _checked(statements: Iterable[Statement], material: VisitMaterial, medicatio
 
 
 def _cite(transcript: Source, sentence: Sentence) -> Evidence:
-    return Evidence(source_id=transcript.id, start=sentence.start, end=sentence.end, label=_place(sentence))
+    return Evidence(source_id=transcript.id, start=sentence.start, end=sentence.end, label=place(sentence))
 
 
 def _cite_entry(entry: Entry) -> Evidence:
     return Evidence(source_id=entry.source.id, start=0, end=len(entry.source.text), label="Chart")
-
-
-def _place(sentence: Sentence) -> str:
-    return f"Transcript {sentence.time}" if sentence.time else f"Transcript, turn {sentence.turn + 1}"
-
-
-def _tidied(text: str, *, keep_start: bool = False) -> str:
-    """Fillers and speech recognition's spacing removed; no word of content changes."""
-    text = re.sub(r"\s+", " ", text).strip()
-    if not keep_start:
-        text = cues.LEADING_FILLER.sub("", text)
-    text = cues.INNER_FILLER.sub(" ", text)
-    text = re.sub(r"\b(wan|gon|got) (na|ta)\b", r"\1\2", re.sub(r"\b(\w+) (n't)\b", r"\1\2", text))
-    text = re.sub(r"\s+([,.?!])", r"\1", re.sub(r"\s+", " ", text)).strip(" ,")
-    text = re.sub(r"\bi(?=\b(?:'|\s))", "I", text)
-    return text[:1].upper() + text[1:]

@@ -7,6 +7,7 @@ swapped for a whole visit; nothing here trusts a label without looking at what t
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 TURN = re.compile(
     r"^[ \t]*(?:\[(?P<time>\d{1,2}:\d{2}(?::\d{2})?)\][ \t]*)?"
@@ -42,8 +43,42 @@ class Sentence:
         return self.text.rstrip().endswith("?")
 
 
-def read_sentences(text: str) -> list[Sentence]:
-    """Every sentence of the transcript in order."""
+@dataclass(frozen=True)
+class Turn:
+    """What one person said before the other went on. `asked_from` is where the turn before begins."""
+
+    sentences: tuple[Sentence, ...]
+    asked_from: int
+
+    @property
+    def clinician(self) -> bool:
+        """Who speaks."""
+        return self.sentences[0].clinician
+
+    @property
+    def start(self) -> int:
+        """Where it begins in the transcript."""
+        return self.sentences[0].start
+
+    @property
+    def end(self) -> int:
+        """Where it ends in the transcript."""
+        return self.sentences[-1].end
+
+    @property
+    def text(self) -> str:
+        """All that was said in it."""
+        return " ".join(sentence.text for sentence in self.sentences)
+
+
+def read_turns(text: str) -> list[Turn]:
+    """Every turn of the transcript in order."""
+    grouped = [tuple(sentences) for _, sentences in groupby(_sentences(text), key=lambda sentence: sentence.turn)]
+    starts = [0, *(sentences[0].start for sentences in grouped)]
+    return [Turn(sentences, asked_from) for sentences, asked_from in zip(grouped, starts, strict=False)]
+
+
+def _sentences(text: str) -> list[Sentence]:
     sentences = []
     for index, turn in enumerate(TURN.finditer(text)):
         label = (turn["bracket"] or turn["label"] or "").strip().lower()

@@ -9,6 +9,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import ClientMixin
 
 from sandbox.authorization.client_keys import ClientKeys
+from sandbox.errors import UnusableFile
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,16 @@ class Client(ClientMixin):
 
 
 def load_clients(file: Path) -> dict[str, dict[str, Client]]:
-    """Read the registrations of all EHRs: EHR name, then client id."""
-    document = json.loads(file.read_text(encoding="utf-8"))
-    return {
-        ehr: {entry["client_id"]: _client(entry) for entry in entries} for ehr, entries in document.items()
-    }
+    """Read the registrations of all EHRs: EHR name, then client id. Raises UnusableFile."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return {ehr: _clients(entries) for ehr, entries in document.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnusableFile(file, 'registered apps per EHR: {"epic": [{"client_id": ...}]}') from error
+
+
+def _clients(entries: list[dict[str, Any]]) -> dict[str, Client]:
+    return {entry["client_id"]: _client(entry) for entry in entries}
 
 
 def _client(entry: dict[str, Any]) -> Client:

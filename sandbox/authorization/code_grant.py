@@ -89,9 +89,7 @@ class LaunchRequest:
         if "launch" not in (request.payload.scope or "").split():
             raise InvalidScopeError("The 'launch' scope is needed with a 'launch'.")
         try:
-            return grant_scopes(
-                request.payload.scope, current_ehr().personality.authorization, request.client.scopes
-            )
+            return grant_scopes(request.payload.scope, current_ehr().personality.authorization, request.client.scopes)
         except ScopeRefused as refused:
             raise InvalidScopeError(f"Invalid Scope: {refused}") from refused
 

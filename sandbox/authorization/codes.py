@@ -73,9 +73,7 @@ def new_family() -> str:
 
 def find_code(database: Database, code: str, client_id: str) -> Code | None:
     """The code, if this client may redeem it; a second use revokes what the first got (RFC 6749 4.1.2)."""
-    row = database.row(
-        "SELECT * FROM codes WHERE code_sha256 = ? AND client_id = ?", fingerprint(code), client_id
-    )
+    row = database.row("SELECT * FROM codes WHERE code_sha256 = ? AND client_id = ?", fingerprint(code), client_id)
     if row is None or row["expires_at"] < time.time():
         return None
     if row["used"]:
@@ -95,6 +93,4 @@ def find_code(database: Database, code: str, client_id: str) -> Code | None:
 
 def claim_code(database: Database, code: Code) -> bool:
     """Use a code up; False when another request was first."""
-    return (
-        database.change("UPDATE codes SET used = 1 WHERE code_sha256 = ? AND used = 0", code.code_sha256) == 1
-    )
+    return database.change("UPDATE codes SET used = 1 WHERE code_sha256 = ? AND used = 0", code.code_sha256) == 1

@@ -23,8 +23,7 @@ def issue_launch(database: Database, launch: Launch) -> str:
     """A new one-use launch token."""
     token = secrets.token_urlsafe(32)
     database.change(
-        "INSERT INTO launches (token_sha256, practitioner, patient, encounter, expires_at)"
-        " VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO launches (token_sha256, practitioner, patient, encounter, expires_at) VALUES (?, ?, ?, ?, ?)",
         fingerprint(token),
         launch.practitioner,
         launch.patient,
@@ -46,9 +45,4 @@ def find_launch(database: Database, token: str) -> Launch | None:
 
 def claim_launch(database: Database, token: str) -> bool:
     """Use a launch token up; False when another request was first."""
-    return (
-        database.change(
-            "UPDATE launches SET used = 1 WHERE token_sha256 = ? AND used = 0", fingerprint(token)
-        )
-        == 1
-    )
+    return database.change("UPDATE launches SET used = 1 WHERE token_sha256 = ? AND used = 0", fingerprint(token)) == 1

@@ -43,9 +43,7 @@ class IssuedToken(TokenMixin):
         return self.revoked
 
 
-def save_token(
-    database: Database, token: dict[str, str], *, family: str, client_id: str, launch: Launch
-) -> None:
+def save_token(database: Database, token: dict[str, str], *, family: str, client_id: str, launch: Launch) -> None:
     """Remember what a token response handed out."""
     now = int(time.time())
     refresh = token.get("refresh_token")

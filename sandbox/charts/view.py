@@ -148,9 +148,7 @@ def _observations(ehr: EHR, patient_id: str, category: str) -> list[str]:
     newest: dict[str, dict[str, Any]] = {}
     for observation in sorted(found, key=lambda o: o["effectiveDateTime"]):
         newest[observation["code"]["text"]] = observation
-    return [f"{text}: {_value(o)} ({_day(o['effectiveDateTime'])})" for text, o in newest.items()][
-        :LABS_SHOWN
-    ]
+    return [f"{text}: {_value(o)} ({_day(o['effectiveDateTime'])})" for text, o in newest.items()][:LABS_SHOWN]
 
 
 def _is(observation: dict[str, Any], category: str) -> bool:

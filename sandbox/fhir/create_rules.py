@@ -66,9 +66,7 @@ def first_attachment_plain_text_only(store: Store, launch: Launch, resource: Res
     first = resource["content"][0]
     attachment = first["attachment"]
     if attachment.get("contentType", "").split(";")[0].strip() != "text/plain":
-        raise _bad(
-            "Only text/plain is accepted.", "59102", "DocumentReference.content.attachment.contentType"
-        )
+        raise _bad("Only text/plain is accepted.", "59102", "DocumentReference.content.attachment.contentType")
     try:
         base64.b64decode(attachment["data"], validate=True).decode()
     except (KeyError, binascii.Error, UnicodeDecodeError) as error:
@@ -89,9 +87,7 @@ def category_clinical_note_added(store: Store, launch: Launch, resource: Resourc
 def author_is_token_user(store: Store, launch: Launch, resource: Resource) -> Resource:
     """Whoever is signed in wrote it."""
     reference = f"Practitioner/{launch.practitioner}"
-    named = [
-        author for author in resource.get("author", []) if author.get("reference", "").endswith(reference)
-    ]
+    named = [author for author in resource.get("author", []) if author.get("reference", "").endswith(reference)]
     return {**resource, "author": named or [{"reference": reference}]}
 
 

@@ -101,9 +101,7 @@ def _sort_key(resource: dict[str, Any], name: str) -> str:
     return str(resource.get(name) or resource.get("effectiveDateTime") or period)
 
 
-def _bundle(
-    ehr: EHR, resource_type: str, parameters: Parameters, found: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _bundle(ehr: EHR, resource_type: str, parameters: Parameters, found: list[dict[str, Any]]) -> dict[str, Any]:
     given = dict(parameters)
     offset, count = _page(ehr, given)
     page = [] if given.get("_summary") == "count" else found[offset : offset + count]

@@ -126,15 +126,12 @@ class Store:
         return row["patient"] if row else None
 
     def _row(self, resource_type: str, resource_id: str) -> sqlite3.Row | None:
-        return self.database.row(
-            "SELECT * FROM resources WHERE type = ? AND id = ?", resource_type, resource_id
-        )
+        return self.database.row("SELECT * FROM resources WHERE type = ? AND id = ?", resource_type, resource_id)
 
     def _replace(self, stored: Resource, version: int, *, deleted: bool) -> None:
         self._stamp(stored, version)
         self.database.change(
-            "UPDATE resources SET version = ?, deleted = ?, last_updated = ?, body = ?"
-            " WHERE type = ? AND id = ?",
+            "UPDATE resources SET version = ?, deleted = ?, last_updated = ?, body = ? WHERE type = ? AND id = ?",
             version,
             deleted,
             stored["meta"]["lastUpdated"],

@@ -43,9 +43,7 @@ def condition_resource(clinic: Clinic, person: Person, number: int, problem: Pro
     }
 
 
-def medication_resource(
-    clinic: Clinic, person: Person, number: int, medication: Medication
-) -> dict[str, Any]:
+def medication_resource(clinic: Clinic, person: Person, number: int, medication: Medication) -> dict[str, Any]:
     """A medication order."""
     return {
         "resourceType": "MedicationRequest",
@@ -114,9 +112,7 @@ def vital_resources(clinic: Clinic, person: Person, number: int, vitals: Vitals)
             ("8462-4", "Diastolic blood pressure", diastolic),
         ]
         key = f"{person.key}-vital-{number}-85354-9"
-        pressure = _observation(
-            clinic, person, key, category="vital-signs", loinc="85354-9", text="Blood pressure"
-        )
+        pressure = _observation(clinic, person, key, category="vital-signs", loinc="85354-9", text="Blood pressure")
         yield {**pressure, **shared, "component": [_component(*part) for part in parts]}
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from sandbox.errors import UnusableFile
 from sandbox.people.patient_file import Person, Visit
 
 AT_MOST = 100
@@ -10,9 +11,12 @@ FIRST_MRN = 9000000
 
 
 def load_visits(file: Path) -> list[Person]:
-    """One patient with one open visit per transcript; the names say nothing. Raises ValueError, KeyError."""
-    entries = json.loads(file.read_text(encoding="utf-8"))["data"][:AT_MOST]
-    return [_person(number, entry["src"]) for number, entry in enumerate(entries, start=1)]
+    """One patient with one open visit per transcript; the names say nothing. Raises UnusableFile."""
+    try:
+        entries = json.loads(file.read_text(encoding="utf-8"))["data"][:AT_MOST]
+        return [_person(number, entry["src"]) for number, entry in enumerate(entries, start=1)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnusableFile(file, 'visits: {"data": [{"src": "[doctor] ..."}]}') from error
 
 
 def _person(number: int, transcript: str) -> Person:

@@ -38,10 +38,10 @@ class Faults:
         with self._lock:
             self._armed.append(fault)
 
-    def clear(self) -> None:
-        """Switch every fault off."""
+    def clear(self, name: str | None = None) -> None:
+        """Switch every fault off, or those of one knob."""
         with self._lock:
-            self._armed.clear()
+            self._armed = [fault for fault in self._armed if name not in (None, fault.fault)]
 
     def armed(self) -> list[Fault]:
         """What is switched on now."""

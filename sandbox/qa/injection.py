@@ -25,9 +25,7 @@ def with_faults(interaction: str, resource_type: str | None, proceed: Callable[[
     return response
 
 
-def _log(
-    interaction: str, resource_type: str | None, status: int | None, fault: Fault | None, started: float
-) -> None:
+def _log(interaction: str, resource_type: str | None, status: int | None, fault: Fault | None, started: float) -> None:
     current_ehr().requests.add(
         {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

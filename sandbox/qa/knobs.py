@@ -4,6 +4,7 @@ A knob gets `proceed`, which really carries the request out, and may call it or 
 misbehaving: "commit then ..." knobs call it and lose the answer.
 """
 
+import base64
 import json
 import socket
 import time
@@ -13,8 +14,13 @@ from email.utils import formatdate
 from typing import Any
 
 from flask import Response, g, request
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
+from sandbox.ehr import current_ehr
 from sandbox.qa.faults import Fault
+
+FOREIGN_KEY_BITS = 2048
 
 Proceed = Callable[[], Response]
 
@@ -121,6 +127,39 @@ def _token_changed(proceed: Proceed, fault: Fault) -> Response:
     return _edited(proceed(), lambda body: body.update(fault.options))
 
 
+def _id_token_changed(proceed: Proceed, fault: Fault) -> Response:
+    return _id_token(proceed(), current_ehr().signing_key.key, fault.options)
+
+
+def _id_token_by_another_key(proceed: Proceed, fault: Fault) -> Response:
+    return _id_token(proceed(), RSAKey.generate_key(FOREIGN_KEY_BITS), {})
+
+
+def _id_token(response: Response, key: RSAKey, changes: dict[str, Any]) -> Response:
+    """Sign the same id_token again, by this key and with these claims; a claim of None is left out."""
+
+    def edit(body: dict[str, Any]) -> None:
+        header, claims = (json.loads(base64.urlsafe_b64decode(f"{part}==")) for part in body["id_token"].split(".")[:2])
+        changed = {name: value for name, value in (claims | changes).items() if value is not None}
+        body["id_token"] = jwt.encode(header, changed, key, algorithms=["RS256"])
+
+    return _edited(response, edit)
+
+
+def _id_token_unsigned(proceed: Proceed, fault: Fault) -> Response:
+    return _edited(proceed(), lambda body: body.update(id_token=_unsigned(body["id_token"])))
+
+
+def _unsigned(token: str) -> str:
+    header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+    return f"{header}.{token.split('.')[1]}."
+
+
+def _condition_ignored(proceed: Proceed, fault: Fault) -> Response:
+    g.ignore_condition = True
+    return proceed()
+
+
 def _edited(response: Response, edit: Callable[[dict[str, Any]], Any]) -> Response:
     body = response.get_json()
     edit(body)
@@ -183,5 +222,9 @@ KNOBS: dict[str, Knob] = {
     "token_without_patient": Knob(_token_without("patient"), "Token response without patient"),
     "token_without_encounter": Knob(_token_without("encounter"), "Token response without encounter"),
     "token_without_id_token": Knob(_token_without("id_token"), "Token response without id_token"),
+    "id_token_changed": Knob(_id_token_changed, "id_token with the claims in options (null: left out)"),
+    "id_token_by_another_key": Knob(_id_token_by_another_key, "id_token signed by a key not published"),
+    "id_token_unsigned": Knob(_id_token_unsigned, "id_token with alg none"),
+    "condition_ignored": Knob(_condition_ignored, "If-None-Exist is ignored"),
     "token_changed": Knob(_token_changed, "Token response with the keys in options replaced"),
 }

@@ -80,7 +80,7 @@ def _add_faults(routes: Blueprint, chosen: Chosen) -> None:
 
     @routes.delete("/faults")
     def clear(name: str) -> tuple[str, int]:
-        chosen(name).faults.clear()
+        chosen(name).faults.clear(request.args.get("fault"))
         return "", 204
 
 

@@ -63,9 +63,7 @@ class ListedRegistrations:
 class Harness:
     """The blueprint in a Flask app, with what surrounds it."""
 
-    def __init__(
-        self, registrations: ListedRegistrations, transactions: MemoryTransactions | None = None
-    ) -> None:
+    def __init__(self, registrations: ListedRegistrations, transactions: MemoryTransactions | None = None) -> None:
         self.registrations = registrations
         self.transactions = transactions or MemoryTransactions()
         self.clock = Clock()
@@ -82,9 +80,7 @@ class Harness:
     def launch(self, browser: FlaskClient, ehr: SmallEHR, **changes: Any) -> TestResponse:
         return browser.get("/launch", query_string={"iss": ehr.base, "launch": "opaque", **changes})
 
-    def complete(
-        self, browser: FlaskClient, ehr: SmallEHR, tenant: str = "clinic", **changes: str
-    ) -> TestResponse:
+    def complete(self, browser: FlaskClient, ehr: SmallEHR, tenant: str = "clinic", **changes: str) -> TestResponse:
         """Launch, let the EHR authorize, and follow its redirect."""
         started = self.launch(browser, ehr)
         returned = ehr.authorize(started.location, **changes)

@@ -150,9 +150,7 @@ def test_a_server_without_v2_permissions_is_asked_in_v1(harness: Harness, ehr: S
 
     answer = harness.launch(harness.browser(), ehr)
 
-    assert query_of(answer.location)["scope"] == (
-        "launch openid fhirUser user/Patient.read user/DocumentReference.*"
-    )
+    assert query_of(answer.location)["scope"] == ("launch openid fhirUser user/Patient.read user/DocumentReference.*")
 
 
 def test_ten_launches_at_once_in_one_browser_all_complete(harness: Harness, ehr: SmallEHR) -> None:
@@ -193,9 +191,7 @@ def test_the_registration_of_each_issuer_decides_its_redirect_uri(harness: Harne
     second = SmallEHR()
     try:
         harness.registrations.all.append(
-            registration_for(
-                second, tenant_id="hospital", redirect_uri="http://app.localhost/callback/hospital"
-            )
+            registration_for(second, tenant_id="hospital", redirect_uri="http://app.localhost/callback/hospital")
         )
         answer = harness.launch(harness.browser(), second)
     finally:

@@ -31,9 +31,7 @@ def test_a_foreign_state_is_refused_with_code_or_error(harness: Harness, ehr: Sm
     """A17: errors included."""
     browser = harness.browser()
     for rest in ({"code": "x"}, {"error": "access_denied"}):
-        refused(
-            browser.get("/callback/clinic", query_string={"state": "foreign", **rest}), ehr, "state_refused"
-        )
+        refused(browser.get("/callback/clinic", query_string={"state": "foreign", **rest}), ehr, "state_refused")
 
 
 def test_a_state_works_once(harness: Harness, ehr: SmallEHR) -> None:
@@ -59,9 +57,7 @@ def test_twenty_callbacks_at_once_cause_one_token_request(harness: Harness, ehr:
 
     def call_back() -> None:
         own = harness.app.test_client(use_cookies=False)
-        answers.append(
-            own.get("/callback/clinic", query_string=returned, headers={"Cookie": cookie}).status_code
-        )
+        answers.append(own.get("/callback/clinic", query_string=returned, headers={"Cookie": cookie}).status_code)
 
     threads = [threading.Thread(target=call_back) for _ in range(20)]
     for thread in threads:
@@ -156,9 +152,7 @@ def test_the_issuer_must_come_back_where_the_server_promised_it(harness: Harness
     refused(harness.complete(harness.browser(), ehr), ehr, "issuer_mismatch")
     refused(harness.complete(harness.browser(), ehr, iss="https://evil.example"), ehr, "issuer_mismatch")
     refused(harness.complete(harness.browser(), ehr, iss=ehr.base), ehr, "issuer_mismatch")
-    refused(
-        harness.complete(harness.browser(), ehr, code="", error="x", iss=ehr.base), ehr, "malformed_request"
-    )
+    refused(harness.complete(harness.browser(), ehr, code="", error="x", iss=ehr.base), ehr, "malformed_request")
     assert harness.complete(harness.browser(), ehr, iss=ehr.issuer).status_code == 303
 
 
@@ -188,7 +182,5 @@ def test_a_response_with_both_code_and_error_is_refused(harness: Harness, ehr: S
 
 
 @pytest.mark.parametrize("code", ["", "a\r\nb", "ü", "x" * 20_000])
-def test_a_code_that_no_server_issues_is_not_sent_anywhere(
-    harness: Harness, ehr: SmallEHR, code: str
-) -> None:
+def test_a_code_that_no_server_issues_is_not_sent_anywhere(harness: Harness, ehr: SmallEHR, code: str) -> None:
     refused(harness.complete(harness.browser(), ehr, code=code), ehr, "malformed_request")

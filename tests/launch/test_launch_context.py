@@ -11,9 +11,7 @@ from launch.errors import ContextMissing, TenantMismatch
 
 
 def context(**response: Any) -> LaunchContext:
-    return launch_context(
-        {"patient": "p1", "encounter": "e1", **response}, encounter_required=True, expected={}
-    )
+    return launch_context({"patient": "p1", "encounter": "e1", **response}, encounter_required=True, expected={})
 
 
 @pytest.mark.parametrize("patient", [None, "", 7, "a/b", "../x", "a b", "x" * 65, ["p1"], "p1\n"])
@@ -93,9 +91,7 @@ def test_junk_in_fhir_context_is_left_out(junk: object) -> None:
 
 def test_fhir_context_cannot_restate_the_patient_or_the_visit() -> None:
     """A35: they appear there only under another role."""
-    found = context(
-        fhirContext=[{"reference": "Patient/other"}, {"reference": "Encounter/other", "role": "launch"}]
-    )
+    found = context(fhirContext=[{"reference": "Patient/other"}, {"reference": "Encounter/other", "role": "launch"}])
 
     assert (found.patient, found.encounter, found.fhir_context) == ("p1", "e1", ())
 

@@ -46,9 +46,7 @@ def test_discovery_asks_for_json_and_sends_the_registered_headers(ehr: SmallEHR)
 
 def test_the_capability_statement_is_never_asked(ehr: SmallEHR) -> None:
     """A02: a poisoned /metadata has no effect."""
-    ehr.answers[f"{BASE_PATH}/metadata"] = lambda _: as_json(
-        {"rest": [{"security": "https://evil.example/token"}]}
-    )
+    ehr.answers[f"{BASE_PATH}/metadata"] = lambda _: as_json({"rest": [{"security": "https://evil.example/token"}]})
 
     assert discover(ehr).token_endpoint == f"{ehr.origin}/oauth2/token"
     assert not ehr.requests_to(f"{BASE_PATH}/metadata")
@@ -223,9 +221,7 @@ def test_an_unusable_answer_fails_in_words_of_ours(ehr: SmallEHR, answer: Respon
     assert len(ehr.requests) == 1
 
 
-def test_a_server_that_drips_is_given_up_after_the_time_limit(
-    ehr: SmallEHR, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_drips_is_given_up_after_the_time_limit(ehr: SmallEHR, monkeypatch: pytest.MonkeyPatch) -> None:
     """A07: every byte arrives in time, the whole never does."""
     monkeypatch.setattr("launch.discovery.FETCH_SECONDS", 0.5)
 
@@ -250,6 +246,4 @@ def test_scopes_supported_is_not_consulted(ehr: SmallEHR) -> None:
     """A05: it need not be exhaustive."""
     document = {**ehr.configuration(), "scopes_supported": ["openid"]}
 
-    assert read_metadata(document, registration_for(ehr)) == read_metadata(
-        ehr.configuration(), registration_for(ehr)
-    )
+    assert read_metadata(document, registration_for(ehr)) == read_metadata(ehr.configuration(), registration_for(ehr))

@@ -82,9 +82,7 @@ def test_garbage_at_launch_is_answered_without_asking_anyone(quiet_ehr: SmallEHR
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    query=RAW_QUERIES, tenant=st.sampled_from(["clinic", "nobody", "%00", "%ff", "..%2f", "é", "a" * 3000])
-)
+@given(query=RAW_QUERIES, tenant=st.sampled_from(["clinic", "nobody", "%00", "%ff", "..%2f", "é", "a" * 3000]))
 def test_garbage_at_the_callback_is_answered_without_asking_anyone(
     quiet_ehr: SmallEHR, query: str, tenant: str
 ) -> None:
@@ -115,9 +113,7 @@ def test_garbage_beside_a_real_state_is_never_a_500(
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), NASTY),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
     max_leaves=6,
 )
 
@@ -147,14 +143,8 @@ def test_garbage_from_a_registered_ehr_is_a_launch_error(
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    document=documents(
-        "keys", "issuer", "jwks_uri", "token_endpoint", "authorization_endpoint", "capabilities"
-    )
-)
-def test_garbage_in_a_document_of_the_ehr_is_a_launch_error(
-    quiet_ehr: SmallEHR, document: dict[str, Any]
-) -> None:
+@given(document=documents("keys", "issuer", "jwks_uri", "token_endpoint", "authorization_endpoint", "capabilities"))
+def test_garbage_in_a_document_of_the_ehr_is_a_launch_error(quiet_ehr: SmallEHR, document: dict[str, Any]) -> None:
     """A04, A40."""
     registration = registration_for(quiet_ehr)
     with suppress(DiscoveryRefused):

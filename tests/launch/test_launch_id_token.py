@@ -33,9 +33,7 @@ def refused(answer: TestResponse, detail: str = "") -> None:
 
 
 def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: str = "") -> str:
-    parts = (
-        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, claims)
-    )
+    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, claims))
     return ".".join((*parts, signature))
 
 
@@ -67,9 +65,7 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: str = ""
         ({"fhirUser": None}, "fhirUser"),
     ],
 )
-def test_a_wrong_claim_ends_the_launch(
-    harness: Harness, ehr: SmallEHR, change: dict[str, Any], detail: str
-) -> None:
+def test_a_wrong_claim_ends_the_launch(harness: Harness, ehr: SmallEHR, change: dict[str, Any], detail: str) -> None:
     """A40, A41: issuer and audience are essential; azp is checked and never stands in for aud."""
     ehr.claim_changes = change
 
@@ -87,9 +83,7 @@ def test_a_wrong_claim_ends_the_launch(
         {"iat": int(time.time()) + 40},
     ],
 )
-def test_a_right_claim_in_another_form_passes(
-    harness: Harness, ehr: SmallEHR, change: dict[str, Any]
-) -> None:
+def test_a_right_claim_in_another_form_passes(harness: Harness, ehr: SmallEHR, change: dict[str, Any]) -> None:
     """A40, A41: clocks may differ by up to a minute, not more."""
     ehr.claim_changes = change
 
@@ -113,9 +107,7 @@ def test_an_unsigned_token_is_refused(harness: Harness, ehr: SmallEHR) -> None:
 def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(harness: Harness, ehr: SmallEHR) -> None:
     """A40: HS256 over the published key, in two spellings."""
     for secret in (KEY.as_pem(private=False), KEY.as_dict(private=False)["n"]):
-        key = OctKey.import_key(
-            base64.urlsafe_b64encode(secret if isinstance(secret, bytes) else str(secret).encode())
-        )
+        key = OctKey.import_key(base64.urlsafe_b64encode(secret if isinstance(secret, bytes) else str(secret).encode()))
 
         def make(key: OctKey = key) -> str:
             return jwt.encode({"alg": "HS256", "kid": "ehr-1"}, ehr.claims(), key, algorithms=["HS256"])
@@ -126,9 +118,7 @@ def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(harness: Harn
 def test_a_token_signed_with_another_key_is_refused(harness: Harness, ehr: SmallEHR) -> None:
     """A40."""
     refused(
-        launched_with(
-            harness, ehr, lambda: jwt.encode({"alg": "RS256", "kid": "ehr-1"}, ehr.claims(), OTHER_KEY)
-        ),
+        launched_with(harness, ehr, lambda: jwt.encode({"alg": "RS256", "kid": "ehr-1"}, ehr.claims(), OTHER_KEY)),
         "signature",
     )
 
@@ -250,9 +240,7 @@ def test_one_odd_key_does_not_take_the_others_with_it(harness: Harness, ehr: Sma
     assert launched(harness, ehr).status_code == 303
 
 
-def test_a_nonce_that_is_not_echoed_can_be_excused_but_a_wrong_one_cannot(
-    harness: Harness, ehr: SmallEHR
-) -> None:
+def test_a_nonce_that_is_not_echoed_can_be_excused_but_a_wrong_one_cannot(harness: Harness, ehr: SmallEHR) -> None:
     """A43: a tenant flag."""
     harness.registrations.all = [registration_for(ehr, nonce_may_be_missing=True)]
     ehr.claim_changes = {"nonce": None}
@@ -262,9 +250,7 @@ def test_a_nonce_that_is_not_echoed_can_be_excused_but_a_wrong_one_cannot(
     refused(launched(harness, ehr), "nonce")
 
 
-def test_without_openid_in_the_configuration_the_bases_own_document_is_used(
-    harness: Harness, ehr: SmallEHR
-) -> None:
+def test_without_openid_in_the_configuration_the_bases_own_document_is_used(harness: Harness, ehr: SmallEHR) -> None:
     """A40, B09: {iss}/.well-known/openid-configuration."""
     ehr.configuration_changes = {"issuer": None, "jwks_uri": None, "capabilities": ["launch-ehr"]}
 

@@ -17,9 +17,7 @@ def test_the_live_route_serves_public_members_only() -> None:
     """A59: schema of the live answer, cacheable, and readable by a JOSE library."""
     app = Flask(__name__)
     app.register_blueprint(
-        key_set_blueprint(
-            lambda: [PrivateKeyJWT("rsa-1", KEY, "RS384"), PrivateKeyJWT("ec-1", P384, "ES384")]
-        )
+        key_set_blueprint(lambda: [PrivateKeyJWT("rsa-1", KEY, "RS384"), PrivateKeyJWT("ec-1", P384, "ES384")])
     )
 
     answer = app.test_client().get("/.well-known/jwks.json")

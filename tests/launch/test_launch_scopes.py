@@ -84,9 +84,7 @@ def test_a_launch_without_what_it_must_read_stops_and_names_it(harness: Harness,
 
 def test_scopes_that_prove_themselves_need_not_be_repeated(harness: Harness, ehr: SmallEHR) -> None:
     """A25, A26: the id_token and the patient are there, whatever the scope member lists."""
-    harness.registrations.all = [
-        registration_for(ehr, required_scopes=("launch", "openid", "user/Patient.rs"))
-    ]
+    harness.registrations.all = [registration_for(ehr, required_scopes=("launch", "openid", "user/Patient.rs"))]
     ehr.token_changes = {"scope": "user/Patient.rs"}
 
     assert harness.complete(harness.browser(), ehr).status_code == 303
@@ -121,9 +119,7 @@ def test_scopes_are_asked_in_v1_where_v2_is_not_listed() -> None:
 
 
 @pytest.mark.parametrize("scopes", [("launch", "openid"), ("fhirUser",), ("openid", "fhirUser", "user/*.rs")])
-def test_a_registration_asks_for_identity_and_for_no_wildcards(
-    ehr: SmallEHR, scopes: tuple[str, ...]
-) -> None:
+def test_a_registration_asks_for_identity_and_for_no_wildcards(ehr: SmallEHR, scopes: tuple[str, ...]) -> None:
     """A30."""
     with pytest.raises(ValueError, match="scopes"):
         registration_for(ehr, scopes=scopes)

@@ -32,9 +32,7 @@ def token_request(ehr: SmallEHR) -> tuple[dict[str, str], dict[str, str]]:
     return request
 
 
-def test_the_token_request_is_form_encoded_with_the_same_redirect_uri(
-    harness: Harness, ehr: SmallEHR
-) -> None:
+def test_the_token_request_is_form_encoded_with_the_same_redirect_uri(harness: Harness, ehr: SmallEHR) -> None:
     """A23, A24: golden request of a public client."""
     harness.complete(harness.browser(), ehr)
 
@@ -67,10 +65,7 @@ def test_a_secret_client_uses_basic_and_sends_no_client_id(harness: Harness, ehr
     assert harness.complete(harness.browser(), ehr).status_code == 303
 
     headers, form = token_request(ehr)
-    assert (
-        base64.b64decode(headers["Authorization"].removeprefix("Basic "))
-        == b"client%3A1:se%3Acr%25et%2B%C3%BC"
-    )
+    assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")) == b"client%3A1:se%3Acr%25et%2B%C3%BC"
     assert "client_id" not in form
     assert "client_secret" not in form
 
@@ -99,8 +94,7 @@ def test_every_assertion_is_new_and_short_lived(ehr: SmallEHR, signer: PrivateKe
     registration = registration_for(ehr, authentication=signer)
     proofs = [prove_client(registration, "https://ehr.example/token", NOW) for _ in range(20)]
     claims = [
-        jwt.decode(proof.form["client_assertion"], signer.key, algorithms=[signer.algorithm]).claims
-        for proof in proofs
+        jwt.decode(proof.form["client_assertion"], signer.key, algorithms=[signer.algorithm]).claims for proof in proofs
     ]
 
     assert len({claim["jti"] for claim in claims}) == 20
@@ -118,9 +112,7 @@ def test_a_tenant_may_have_its_issuer_as_the_assertion_audience(ehr: SmallEHR) -
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_of_the_token_endpoint_is_not_followed(
-    harness: Harness, ehr: SmallEHR, status: int
-) -> None:
+def test_a_redirect_of_the_token_endpoint_is_not_followed(harness: Harness, ehr: SmallEHR, status: int) -> None:
     """A23: the code, the verifier and our proof would go along."""
     ehr.answers[TOKEN] = lambda _: Response(status=status, headers={"Location": f"{ehr.origin}/elsewhere"})
 
@@ -250,8 +242,7 @@ def test_a_response_without_its_required_members_is_refused(change: dict[str, An
 def test_tokens_and_secrets_never_show_in_a_repr(ehr: SmallEHR) -> None:
     grant = read_grant({**RESPONSE, "access_token": "hide-me", "refresh_token": "hide-me"}, NOW)
     registrations: list[Registration] = [
-        registration_for(ehr, authentication=way)
-        for way in (SecretBasic("hide-me"), SIGNERS[0], PublicClient())
+        registration_for(ehr, authentication=way) for way in (SecretBasic("hide-me"), SIGNERS[0], PublicClient())
     ]
     proof = prove_client(registrations[0], "https://ehr.example/token", NOW)
     private_exponent = KEY.as_dict(private=True)["d"]

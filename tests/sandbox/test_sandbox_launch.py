@@ -86,9 +86,7 @@ def test_b17_another_client_cannot_redeem_a_code(sandbox: RunningSandbox) -> Non
 def test_b17_a_wrong_secret_gets_401(sandbox: RunningSandbox) -> None:
     app = App(sandbox)
     form = {"grant_type": "authorization_code", "code": app.code(), "code_verifier": app.verifier}
-    reply = requests.post(
-        app.endpoint("token"), data=form, auth=("secret-app", SECRET + "x"), timeout=TIMEOUT
-    )
+    reply = requests.post(app.endpoint("token"), data=form, auth=("secret-app", SECRET + "x"), timeout=TIMEOUT)
     assert reply.status_code == 401
 
 

@@ -74,9 +74,7 @@ def test_without_offline_access_there_is_no_refresh_token(sandbox: RunningSandbo
 
 
 @pytest.mark.parametrize(("ehr", "patient"), [("epic", "e1001"), ("reference", "1001")])
-def test_b19_the_id_token_is_signed_and_names_the_user(
-    sandbox: RunningSandbox, ehr: str, patient: str
-) -> None:
+def test_b19_the_id_token_is_signed_and_names_the_user(sandbox: RunningSandbox, ehr: str, patient: str) -> None:
     app = App(sandbox, ehr, patient).launched()
     smart = app.discovery()
     keys = KeySet.import_key_set(get_json(sandbox.reachable(smart["jwks_uri"])))

@@ -184,3 +184,27 @@ def test_the_registry_refuses_a_profile_without_a_vendor(tmp_path: Path) -> None
     (tmp_path / "cerner.yaml").write_text("name: cerner", encoding="utf-8")
     with pytest.raises(ProfileRefused, match="no adapter is registered for cerner"):
         load_adapters(tmp_path)
+
+
+def test_the_matrix_in_the_readme_is_what_the_profiles_say(adapters: Adapters) -> None:
+    readme = (PROFILES / "README.md").read_text(encoding="utf-8")
+    written = readme.partition("<!-- matrix -->\n")[2].partition("<!-- /matrix -->")[0]
+    assert written == _matrix(adapters)
+
+
+def _matrix(adapters: Adapters) -> str:
+    head = f"| {' | '.join(['Resource', *(adapter.profile.title for adapter in adapters.values())])} |\n"
+    rule = "|---" * (len(adapters) + 1) + "|\n"
+    rows = [[kind, *(_answers(adapter, kind) for adapter in adapters.values())] for kind in RESOURCE_TYPES]
+    return head + rule + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _answers(adapter: VendorAdapter, resource_type: str) -> str:
+    marks = {"documented": "", "reported": "~", "uncertain": "≈"}
+    cells = {name: adapter.profile.capability(resource_type, name) for name in INTERACTIONS}
+    said = [
+        f"{name}{'?' if cell.support == 'unknown' else ''}{marks[cell.confidence]}"
+        for name, cell in cells.items()
+        if cell.support != "no"
+    ]
+    return ", ".join(said) or "nothing"

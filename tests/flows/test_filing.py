@@ -1,0 +1,174 @@
+"""From signature to chart, through the real sandbox: filed once, under the signer's token, verified by reading back."""
+
+import pytest
+from fhir.resources.R4B.documentreference import DocumentReference
+from fhir.resources.R4B.provenance import Provenance
+
+from app.event_log.canonical import digest
+from app.writebacks.state import Stage
+from tests.service import Service
+
+
+def filed(service: Service, ehr: str, resource_id: str, kind: str = "DocumentReference") -> dict:
+    resources = service.ehr.qa(ehr, f"resources/{kind}")
+    return next(resource for resource in resources if resource["id"] == resource_id)
+
+
+def our_notes(service: Service, ehr: str) -> list[dict]:
+    ours = "urn:countersign:note"
+    return [
+        resource
+        for resource in service.ehr.qa(ehr, "resources/DocumentReference")
+        if any(one.get("system") == ours for one in resource.get("identifier", []))
+    ]
+
+
+def test_a_signed_note_is_filed_once_and_verified(service: Service) -> None:
+    before = len(our_notes(service, "epic"))
+    chart = service.signed()
+
+    service.work()
+
+    assert chart.writeback().stage is Stage.VERIFIED
+    assert len(our_notes(service, "epic")) == before + 1
+    assert "In the chart" in chart.status()["html"]
+
+
+def test_the_filed_note_says_who_wrote_what_in_which_visit(service: Service) -> None:
+    chart = service.signed()
+    service.work()
+
+    note = filed(service, "epic", chart.writeback().resource_id)
+
+    DocumentReference.model_validate({k: v for k, v in note.items() if k != "_sandbox"})
+    launch = chart.launch()
+    assert [author["reference"] for author in note["author"]] == [launch.fhir_user]
+    assert note["context"]["encounter"][0]["reference"] == launch.encounter
+    assert note["type"]["coding"][0]["system"] == "http://loinc.org"
+    assert {"AIAST"} <= {label["code"] for label in note["meta"]["security"]}
+
+
+def test_the_payload_is_utf8_text_with_its_size(service: Service) -> None:
+    chart = service.signed(patient="Ortega, María Guadalupe")
+    with service.parts.database.read() as tx:
+        payload = DocumentReference.model_validate_json(
+            service.parts.artifacts.open(tx, "harbor-epic", chart.writeback().queued.payload)
+        )
+
+    attachment = payload.content[0].attachment
+    text = attachment.data  # the library has decoded it already
+    assert attachment.size == len(text)
+    assert "hormigas" in text.decode("utf-8")
+
+
+def test_the_write_used_the_signers_own_token(service: Service) -> None:
+    chart = service.signed()
+    service.work()
+
+    with service.parts.database.read() as tx:
+        grant = service.parts.grants.open(tx, "harbor-epic", chart.launch_id, service.clock())
+    writes = service.ehr.qa("epic", "writes")
+    write = next(one for one in writes if one["id"] == chart.writeback().resource_id)
+    assert write["token_sha256"] == digest(grant.access_token.encode())
+    assert write["subject"] == chart.launch().subject
+
+
+def test_two_clinicians_write_under_their_own_tokens(service: Service) -> None:
+    users = [token["fhir_user"] for token in service.ehr.qa("epic", "tokens")]
+    practitioners = {resource["id"] for resource in service.ehr.qa("epic", "resources/Practitioner")}
+    assert len(practitioners) >= 2, users
+    charts = [service.signed(user=practitioner) for practitioner in sorted(practitioners)[:2]]
+
+    service.work()
+
+    writes = {one["id"]: one for one in service.ehr.qa("epic", "writes")}
+    subjects = [writes[chart.writeback().resource_id]["subject"] for chart in charts]
+    assert subjects == [chart.launch().subject for chart in charts]
+    assert subjects[0] != subjects[1]
+
+
+def test_where_the_ehr_takes_provenance_it_is_posted_with_the_filed_version_as_target(service: Service) -> None:
+    chart = service.signed(ehr="reference")
+
+    service.work()
+
+    state = chart.writeback()
+    assert state.stage is Stage.VERIFIED
+    stored = [
+        one
+        for one in service.ehr.qa("reference", "resources/Provenance")
+        if one["target"][0]["reference"].startswith(f"DocumentReference/{state.resource_id}/_history/")
+    ]
+    assert len(stored) == 1
+    provenance = Provenance.model_validate({k: v for k, v in stored[0].items() if k != "_sandbox"})
+    roles = [agent.type.coding[0].code for agent in provenance.agent]
+    assert roles == ["assembler", "author", "verifier"]
+    assert all(agent.onBehalfOf for agent in provenance.agent)
+
+
+def test_where_the_ehr_takes_no_provenance_it_is_kept_and_shown(service: Service) -> None:
+    chart = service.signed()
+    service.work()
+
+    page = chart.get("/record").text
+
+    assert "Provenance" in page
+    assert "Artificial-Intelligence" in page
+    assert not service.ehr.qa("epic", "resources/Provenance") or all(
+        chart.writeback().resource_id not in one["target"][0].get("reference", "")
+        for one in service.ehr.qa("epic", "resources/Provenance")
+    )
+
+
+def test_athenaone_gets_no_write_and_the_clinician_gets_the_text_to_copy(service: Service) -> None:
+    writes = len(service.ehr.qa("athenaone", "writes"))
+    chart = service.drafted(ehr="athenaone")
+    assert "athenaOne takes no notes through its FHIR API" in chart.get().text
+    chart.settle()
+    chart.sign()
+
+    assert service.work() == 0
+    assert chart.writeback().stage is Stage.AWAITING_COPY
+    chart.post("/note/copied")
+
+    assert chart.writeback().stage is Stage.COPIED
+    assert len(service.ehr.qa("athenaone", "writes")) == writes
+
+
+@pytest.mark.parametrize(
+    ("fault", "stage_after_one_pass"),
+    [
+        ("answer_500", Stage.OUTCOME_UNKNOWN),
+        ("answer_html", Stage.OUTCOME_UNKNOWN),
+        ("drop_connection", Stage.OUTCOME_UNKNOWN),
+    ],
+)
+def test_an_unclear_answer_is_asked_about_and_never_sent_again_before_absence_is_proven(
+    service: Service, fault: str, stage_after_one_pass: Stage
+) -> None:
+    before = len(our_notes(service, "epic"))
+    chart = service.signed()
+    service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault=fault, times=1)
+
+    service.work()
+    assert chart.writeback().stage is stage_after_one_pass
+    for _ in range(6):
+        service.clock.advance(seconds=10)
+        service.work()
+
+    assert chart.writeback().stage is Stage.VERIFIED
+    assert len(our_notes(service, "epic")) == before + 1
+
+
+def test_a_commit_followed_by_500_is_adopted_not_repeated(service: Service) -> None:
+    before = len(our_notes(service, "epic"))
+    chart = service.signed()
+    service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="commit_then_500", times=1)
+
+    for _ in range(4):
+        service.work()
+        service.clock.advance(seconds=10)
+
+    assert chart.writeback().stage is Stage.VERIFIED
+    assert chart.writeback().attempts == 1
+    assert len(our_notes(service, "epic")) == before + 1
