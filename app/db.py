@@ -6,11 +6,15 @@ Rooms use SQLAlchemy Core and receive a `Connection`; nothing relies on an ambie
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, event
+from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.errors import Misconfigured
+from app.settings import Settings
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -63,6 +67,17 @@ class Database:
         """A transaction that only reads."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
+
+
+def open_database(settings: Settings) -> Database:
+    """The database alone, for commands that must work when nothing else is configured.
+
+    Raises `Misconfigured` when there is none: looking at a record must not make an empty one.
+    """
+    url = make_url(settings.database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise Misconfigured(f"There is no database at {url.database}. Set COUNTERSIGN_HOME or COUNTERSIGN_DATABASE_URL.")
+    return Database(create_engine(url))
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

@@ -7,6 +7,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from app.settings import Settings
+from app.tenants.registrations import load_tenants, require_secrets
 from app.wiring import create_app
 
 THREADS = 8
@@ -33,7 +34,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def serve(settings: Settings, bind: str, port: int, workers: int) -> None:
-    """Serve until told to stop. The access log stays off: its lines would hold launch ids and codes."""
+    """Serve until told to stop. Raises `Misconfigured` before it starts when a secret is missing. The access log stays off: its lines would hold launch ids and codes."""
+    require_secrets(load_tenants(settings.smart_config / "tenants", settings.references()), settings.references())
     options = {
         "bind": f"{bind}:{port}",
         "workers": workers,

@@ -102,7 +102,7 @@ def _collaborators(
         drain=_drain(settings, database, artifacts, writebacks, ehrs, clock),
     )
     keys = ClientKeys(database, keyring)
-    registrations = LaunchRegistrations(tenants, adapters, keys, settings.public_url, clock)
+    registrations = LaunchRegistrations(tenants, adapters, keys, settings, clock)
     return parts, registrations, LaunchTransactions(database, keyring, clock)
 
 

@@ -129,9 +129,9 @@ class _GuardedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = pinned_pools(self._policy.allow_loopback)
 
     def send(self, request: requests.PreparedRequest, *_: Any, **asked: Any) -> requests.Response:
-        """Send within the policy: its timeouts, TLS verification and no proxy, whatever the caller asked."""
+        """Send within the policy: TLS verification, no proxy, and timeouts that a caller can only shorten."""
         self._check(str(request.url))
-        timeout = (self._policy.connect_timeout_seconds, self._policy.read_timeout_seconds)
+        timeout = self._timeouts(asked.get("timeout"))
         try:
             return super().send(request, stream=bool(asked.get("stream")), timeout=timeout, verify=True)
         except AddressRefused as refusal:
@@ -146,6 +146,11 @@ class _GuardedAdapter(HTTPAdapter):
         response = super().build_response(req, resp)
         response.raw = _BoundedBody(resp, self._policy)
         return response
+
+    def _timeouts(self, asked: float | tuple[float | None, float | None] | None) -> tuple[float, float]:
+        connect, read = asked if isinstance(asked, tuple) else (asked, asked)
+        bounds = self._policy.connect_timeout_seconds, self._policy.read_timeout_seconds
+        return min(connect or bounds[0], bounds[0]), min(read or bounds[1], bounds[1])
 
     def _check(self, url: str) -> None:
         parts = _parse(url)

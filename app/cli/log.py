@@ -5,7 +5,9 @@ from dataclasses import asdict
 import click
 
 from app.artifacts.verify import verify_everything
-from app.cli.reporting import as_json, report, wired
+from app.cli.reporting import as_json, report
+from app.db import open_database
+from app.settings import Settings
 
 
 @click.group()
@@ -17,7 +19,7 @@ def log() -> None:
 @as_json
 def verify(*, as_json: bool) -> None:
     """Check every chain from its first event, and every artifact that the events refer to."""
-    with wired().database.read() as tx:
+    with open_database(Settings()).read() as tx:
         found = verify_everything(tx)
     document = {
         "ok": found.ok,

@@ -30,4 +30,4 @@ def show(tenant_id: str, *, as_json: bool) -> None:
 
 
 def _shown(one: Tenant) -> dict[str, object]:
-    return one.model_dump(mode="json", exclude={"authentication": {"secret"}})
+    return one.model_dump(mode="json")

@@ -8,7 +8,14 @@ LARGEST_TRANSCRIPT = 400_000
 WORDS_FOR_UNREAD = {
     "timeout": "the EHR took too long",
     "refused": "the EHR did not allow it",
-    "unreadable": "it is not readable text",
+    "missing": "the EHR does not have it",
+    "throttled": "the EHR asked us to slow down",
+    "unavailable": "the EHR gave no usable answer",
+    "unreadable": "what came is not readable",
+    "incomplete": "what came is incomplete",
+    "truncated": "there was more than we read",
+    "other-patient": "it belongs to another patient, so it was not used",
+    "not-text": "it is not text",
     "too-large": "it is too large",
 }
 
@@ -99,4 +106,4 @@ def _visit(chart: Chart) -> VisitIdentity | None:
 
 
 def _in_words(gap: Unread) -> str:
-    return f"Not read: {gap.what} ({WORDS_FOR_UNREAD.get(gap.why, 'the EHR gave no usable answer')})."
+    return f"Not read: {gap.what} ({WORDS_FOR_UNREAD.get(gap.why, gap.why)})."

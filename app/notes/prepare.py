@@ -3,7 +3,7 @@
 from app.drafting.draft import ClinicianIdentity
 from app.drafting.drafter import Drafter
 from app.drafting.from_chart import visit_material
-from app.errors import NeedsSignIn, TryAgain
+from app.errors import NeedsSignIn, Refused, TryAgain
 from app.ids import NoteId
 from app.notes.commands import RecordDraft
 from app.notes.handlers import NoteCommands
@@ -33,6 +33,11 @@ class Preparation:
             return known.note_id
         tenant = self._ehrs.tenant(launch.tenant_id)
         chart = self._read(launch)
+        if chart.visit and chart.visit.subject != chart.patient.reference:
+            raise Refused(
+                "The visit that this chart was opened in belongs to another patient.",
+                "Close Countersign, open the right visit in the EHR and start again.",
+            )
         material = visit_material(chart, clinician_of(launch, chart), tenant.transcript_type)
         return self._notes.record_draft(RecordDraft(launch, self._drafter.draft(material)), tenant.workflow.id)
 

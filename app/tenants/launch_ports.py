@@ -9,8 +9,9 @@ from sqlalchemy import delete, insert, select
 from app.clock import Clock
 from app.db import Database
 from app.sealing import Keyring, Sealed
+from app.settings import Settings
 from app.tenants.client_keys import ClientKeys
-from app.tenants.registrations import Tenant, Tenants
+from app.tenants.registrations import Tenant, Tenants, secret_of
 from app.tenants.tables import launch_transactions as table
 from launch.registration import ClientAuthentication, PrivateKeyJWT, Registration, SecretBasic
 from launch.transaction import LaunchTransaction
@@ -27,13 +28,14 @@ class LaunchRegistrations:
         tenants: Tenants,
         adapters: dict[str, VendorAdapter],
         keys: ClientKeys,
-        public_url: str,
+        settings: Settings,
         clock: Clock,
     ) -> None:
         self._tenants = tenants
         self._adapters = adapters
         self._keys = keys
-        self._public_url = public_url
+        self._public_url = settings.public_url
+        self._environment = settings.references()
         self._clock = clock
 
     def by_issuer(self, issuer: str) -> Registration | None:
@@ -71,7 +73,7 @@ class LaunchRegistrations:
     def _authentication(self, tenant: Tenant) -> ClientAuthentication:
         if tenant.authentication.method == "private_key_jwt":
             return self._keys.signer(tenant, self._clock())
-        return SecretBasic(tenant.authentication.secret)
+        return SecretBasic(secret_of(tenant, self._environment))
 
 
 class LaunchTransactions:

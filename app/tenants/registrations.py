@@ -1,16 +1,16 @@
 """Who we work for: one organisation's registration with one EHR, read from `smart-config/tenants/*.yaml`.
 
-Values may refer to the environment as `${NAME}`; secrets must (a literal secret in a file is refused).
+Values may refer to the environment as `${NAME}`. A secret must: it stays a reference here and is read where it is used.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.errors import Misconfigured
 
@@ -24,7 +24,13 @@ class ClientAuthentication(BaseModel):
 
     method: Literal["private_key_jwt", "client_secret_basic"]
     algorithm: Literal["RS384", "ES384"] = "ES384"
-    secret: str = Field(default="", repr=False)
+    secret: str = Field(default="", pattern=r"^(\$\{[A-Z][A-Z0-9_]*\})?$", repr=False)
+
+    @model_validator(mode="after")
+    def _secret_where_needed(self) -> Self:
+        if (self.method == "client_secret_basic") != bool(self.secret):
+            raise ValueError("client_secret_basic, and only it, needs a secret: ${NAME}")
+        return self
 
 
 class NotePolicy(BaseModel):
@@ -126,12 +132,8 @@ def load_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
 
 
 def _load(path: Path, environment: Mapping[str, str]) -> Tenant:
-    text = path.read_text(encoding="utf-8")
-    _refuse_literal_secret(path, text)
     try:
-        return Tenant.model_validate(
-            yaml.safe_load(REFERENCE.sub(lambda found: _lookup(path, found, environment), text))
-        )
+        return Tenant.model_validate(_filled(path, yaml.safe_load(path.read_text(encoding="utf-8")), environment))
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -140,14 +142,31 @@ def _load(path: Path, environment: Mapping[str, str]) -> Tenant:
         raise Misconfigured(f"{path.name} is not valid YAML.") from error
 
 
-def _lookup(path: Path, found: re.Match[str], environment: Mapping[str, str]) -> str:
-    name = found.group(1)
+def _filled(path: Path, value: Any, environment: Mapping[str, str], field: str = "") -> Any:
+    """The document with its references replaced, except in secrets."""
+    if isinstance(value, dict):
+        return {name: _filled(path, member, environment, name) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_filled(path, member, environment) for member in value]
+    if isinstance(value, str) and field != "secret":
+        return REFERENCE.sub(lambda found: looked_up(found[1], environment, path.name), value)
+    return value
+
+
+def looked_up(name: str, environment: Mapping[str, str], where: str) -> str:
+    """The value of one environment variable. Raises `Misconfigured` naming it and where it is asked for."""
     if name not in environment:
-        raise Misconfigured(f"{path.name} refers to ${{{name}}}, which is not set. Set it or write the value.")
+        raise Misconfigured(f"{where} refers to ${{{name}}}, which is not set. Set it in the environment.")
     return environment[name]
 
 
-def _refuse_literal_secret(path: Path, text: str) -> None:
-    written = re.search(r"^\s*secret:\s*(?P<value>\S+)", text, re.MULTILINE)
-    if written and not REFERENCE.fullmatch(written["value"].strip("\"'")):
-        raise Misconfigured(f"{path.name} holds a secret in plain text. Write secret: ${{NAME}} and set NAME.")
+def secret_of(tenant: Tenant, environment: Mapping[str, str]) -> str:
+    """The tenant's client secret. Raises `Misconfigured` when the variable that holds it is not set."""
+    return looked_up(tenant.authentication.secret[2:-1], environment, f"{tenant.id}.yaml")
+
+
+def require_secrets(tenants: Tenants, environment: Mapping[str, str]) -> None:
+    """Raises `Misconfigured` when any tenant's secret is not set: better at the start than in a launch."""
+    for tenant in tenants:
+        if tenant.authentication.secret:
+            secret_of(tenant, environment)
