@@ -76,7 +76,7 @@ def open_database(settings: Settings) -> Database:
     """
     url = make_url(settings.database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise Misconfigured(f"There is no database at {url.database}. Set COUNTERSIGN_HOME or COUNTERSIGN_DATABASE_URL.")
+        raise Misconfigured(f"There is no database at {url.database}. Set COUNTERSIGN_HOME.")
     return Database(create_engine(url))
 
 

@@ -68,7 +68,7 @@ def load_keyring(configured: str, home: Path) -> Keyring:
 
 def _write_new_key(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}")
+    draft = path.with_suffix(f".{secrets.token_hex(8)}")
     draft.touch(mode=0o600)
     draft.write_text(f"k1:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n")
     try:

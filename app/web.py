@@ -34,7 +34,10 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def serve(settings: Settings, bind: str, port: int, workers: int) -> None:
-    """Serve until told to stop. Raises `Misconfigured` before it starts when a secret is missing. The access log stays off: its lines would hold launch ids and codes."""
+    """Serve until told to stop. The access log stays off: its lines would hold launch ids and codes.
+
+    Raises `Misconfigured` before it starts when a tenant's secret is not set.
+    """
     require_secrets(load_tenants(settings.smart_config / "tenants", settings.references()), settings.references())
     options = {
         "bind": f"{bind}:{port}",

@@ -1,0 +1,19 @@
+import json
+
+import pytest
+from structlog import get_logger
+
+from app.log_lines import configure_logging
+
+
+def test_only_listed_fields_reach_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+    get_logger().warning("send_failed", writeback="w1", patient_name="Rivera", token="secret", url="http://x?code=1")
+    line = json.loads(capfd.readouterr().err)
+    assert set(line) == {"event", "level", "timestamp", "writeback"}
+
+
+def test_a_line_break_cannot_forge_a_second_line(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+    get_logger().warning("launch_failed", detail='x\n{"event":"forged"}')
+    assert len(capfd.readouterr().err.strip().splitlines()) == 1

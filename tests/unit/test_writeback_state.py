@@ -1,0 +1,131 @@
+from datetime import timedelta
+
+import pytest
+
+from app.errors import Corrupt
+from app.event_log.event import CATALOGUE
+from app.publication.next_step import STEPS, Circumstances, NextStep, leaves, next_command
+from app.writebacks import commands
+from app.writebacks.decide import decide
+from app.writebacks.events import (
+    AttemptBegun,
+    OutcomeBecameUnknown,
+    WritebackFiled,
+    WritebackParked,
+    WritebackQueued,
+    WritebackResumed,
+    WritebackVerified,
+)
+from app.writebacks.state import TRANSITIONS, Stage, WritebackState, fold
+from tests.factories import NOON, REF, an_order, recorded
+from vendors import errors
+
+BEGUN = AttemptBegun(attempt=1, fence=1, launch_id="launch-1", payload_digest="p" * 64)
+FILED = WritebackFiled(
+    resource_type="DocumentReference", resource_id="88", resource_version="1", status=201, reply=None, found=False
+)
+
+
+def state(*events) -> WritebackState:
+    return fold(recorded(event, version) for version, event in enumerate((an_order(), *events), start=1))
+
+
+def decided(before: WritebackState, command: commands.Command):
+    return decide(before, command, lambda kind, content: REF, NOON)
+
+
+def test_every_writeback_event_has_its_place_in_the_drawing() -> None:
+    assert set(TRANSITIONS) == {event for tag, event in CATALOGUE.items() if tag.startswith("writeback:")}
+
+
+def test_every_stage_can_be_reached() -> None:
+    assert {after for _, after in TRANSITIONS.values() if after} == set(Stage)
+
+
+@pytest.mark.parametrize("stage_events", [(), (BEGUN, FILED)])
+def test_an_unknown_outcome_can_only_follow_a_begun_attempt(stage_events) -> None:
+    with pytest.raises(Corrupt):
+        decided(state(*stage_events), commands.MarkUnknown("ReadTimeout", NOON))
+
+
+def test_a_second_attempt_cannot_begin_while_the_first_ones_outcome_is_unknown() -> None:
+    unknown = state(BEGUN, OutcomeBecameUnknown(reason="ReadTimeout"))
+    with pytest.raises(Corrupt):
+        decided(unknown, commands.BeginAttempt(2))
+
+
+def test_absence_is_proven_only_by_asking_often_enough() -> None:
+    unknown = state(BEGUN, OutcomeBecameUnknown(reason="ReadTimeout"))
+    first = decided(unknown, commands.NoteAbsence(needed=2, due_at=NOON + timedelta(seconds=5)))
+    assert first.event.tag == "writeback:absence:seen"
+    assert first.due_at == NOON + timedelta(seconds=5)
+    asked_once = state(BEGUN, OutcomeBecameUnknown(reason="ReadTimeout"), first.event)
+    assert decided(asked_once, commands.NoteAbsence(needed=2, due_at=NOON)).event.tag == "writeback:absence:proven"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        commands.MarkUnknown("x", NOON),
+        commands.RejectWrite("x", 422, ()),
+        commands.PostponeAttempt("x", NOON),
+        commands.BeginAttempt(9),
+    ],
+)
+def test_evidence_of_success_is_never_downgraded(command: commands.Command) -> None:
+    for before in (
+        state(BEGUN, FILED),
+        state(BEGUN, FILED, WritebackVerified(resource_id="88", resource_version="1", stored=REF, differences=())),
+    ):
+        with pytest.raises(Corrupt):
+            decided(before, command)
+
+
+def test_a_resumed_write_goes_on_where_it_was_parked_under_the_new_launch() -> None:
+    parked = state(WritebackParked(reason="reauth"))
+    resumed = state(WritebackParked(reason="reauth"), WritebackResumed(launch_id="launch-2"))
+    assert (parked.stage, resumed.stage, resumed.launch_id) == (Stage.PARKED, Stage.QUEUED, "launch-2")
+    after_unknown = state(
+        BEGUN,
+        OutcomeBecameUnknown(reason="x"),
+        WritebackParked(reason="reauth"),
+        WritebackResumed(launch_id="launch-2"),
+    )
+    assert after_unknown.stage is Stage.OUTCOME_UNKNOWN
+
+
+def test_every_vendor_error_has_a_next_step() -> None:
+    assert leaves() == set(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("error", "command"),
+    [
+        (errors.NotSent("epic", "create"), commands.PostponeAttempt),
+        (errors.Throttled("epic", "create", retry_after_seconds=30), commands.PostponeAttempt),
+        (errors.OutcomeUnknown("epic", "create"), commands.MarkUnknown),
+        (errors.InvalidResource("epic", "create", status=422), commands.RejectWrite),
+        (errors.NotAuthorized("epic", "create", status=403), commands.RejectWrite),
+        (errors.TokenRefused("epic", "create", status=401), commands.ParkWrite),
+        (errors.VersionConflict("epic", "create", status=412), commands.ParkWrite),
+    ],
+)
+def test_a_failed_send_becomes_the_right_command(error: errors.VendorError, command: type) -> None:
+    assert isinstance(next_command(error, Circumstances(1, NOON, timedelta(seconds=5))), command)
+
+
+def test_only_what_was_certainly_not_executed_is_sent_again_without_asking() -> None:
+    postponed = {leaf for leaf, step in STEPS.items() if step is NextStep.POSTPONE}
+    assert postponed == {errors.NotSent, errors.Throttled}
+
+
+def test_a_retry_after_is_obeyed_and_capped() -> None:
+    asked = next_command(errors.Throttled("e", "c", retry_after_seconds=30), Circumstances(1, NOON, timedelta(0)))
+    capped = next_command(errors.Throttled("e", "c", retry_after_seconds=10**9), Circumstances(1, NOON, timedelta(0)))
+    assert asked.due_at == NOON + timedelta(seconds=30)
+    assert capped.due_at <= NOON + timedelta(minutes=10)
+
+
+def test_the_first_event_fixes_whose_grant_may_send() -> None:
+    assert isinstance(state().order, WritebackQueued)
+    assert state().launch_id == "launch-1"
