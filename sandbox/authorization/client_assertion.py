@@ -9,6 +9,7 @@ from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from flask import request as http
 from joserfc import jwt
 from joserfc.errors import JoseError
+from typing_extensions import override
 
 from sandbox.authorization.client_keys import ClientKeys
 from sandbox.authorization.clients import Client
@@ -25,15 +26,18 @@ class ClientAssertion(JWTBearerClientAssertion):
     def __init__(self) -> None:
         super().__init__(leeway=CLOCK_SKEW_SECONDS)
 
+    @override
     def get_audiences(self) -> list[str]:
         ehr = current_ehr()
         return [f"{ehr.oauth_base}/token", ehr.origin + http.script_root + http.path]
 
+    @override
     def resolve_client_public_key(self, client: Client) -> ClientKeys:
         if client.keys is None:
             raise InvalidClientError(description="This client did not register keys.")
         return client.keys
 
+    @override
     def process_assertion_claims(self, assertion: str, resolve_key: ClientKeys) -> dict[str, Any]:
         header, _ = self.extract_assertion(assertion)
         if header.get("typ") != "JWT" or "kid" not in header:
@@ -46,12 +50,14 @@ class ClientAssertion(JWTBearerClientAssertion):
             raise InvalidClientError(description="No published key has this kid.")
         return self._verified(assertion, key)
 
+    @override
     def verify_claims(self, claims: dict[str, Any]) -> None:
         super().verify_claims(claims)
         longest = current_ehr().personality.authorization.assertion_max_seconds
         if claims["exp"] > time.time() + longest + CLOCK_SKEW_SECONDS:
             raise InvalidClientError(description="The assertion lives too long.")
 
+    @override
     def validate_jti(self, claims: dict[str, Any], jti: str) -> bool:
         # The insert is the claim: of two requests with one assertion, one gets the row.
         inserted = current_ehr().database.change(

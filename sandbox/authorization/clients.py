@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin
+from typing_extensions import override
 
 from sandbox.authorization.client_keys import ClientKeys
 from sandbox.errors import UnusableFile
@@ -29,30 +30,38 @@ class Client(ClientMixin):
         """Whether the app can keep a secret."""
         return self.method != "none"
 
+    @override
     def get_client_id(self) -> str:
         return self.client_id
 
+    @override
     def get_default_redirect_uri(self) -> str | None:
         # No default: RFC 9700 wants the redirect URI said and matched exactly.
         return None
 
+    @override
     def get_allowed_scope(self, scope: str | None) -> str:
         # What is granted is decided once, in scopes.py, when the code is issued.
         return scope or ""
 
+    @override
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return redirect_uri in self.redirect_uris
 
+    @override
     def check_client_secret(self, client_secret: str) -> bool:
         return self.secret is not None and hmac.compare_digest(self.secret.encode(), client_secret.encode())
 
+    @override
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         # One registered secret serves both spellings of client-secret authentication.
         return method.replace("_post", "_basic") == self.method
 
+    @override
     def check_response_type(self, response_type: str) -> bool:
         return response_type == "code"
 
+    @override
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type in ("authorization_code", "refresh_token")
 

@@ -5,6 +5,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
+from typing_extensions import override
 
 from sandbox.authorization.clients import Client
 from sandbox.authorization.codes import Code, claim_code, find_code, new_family, save_code
@@ -18,6 +19,7 @@ from sandbox.ehr import current_ehr
 class CodeGrant(AuthorizationCodeGrant):
     """Issues a code for a launch, and a token for the code."""
 
+    @override
     def save_authorization_code(self, code: str, request: Any) -> None:
         ehr = current_ehr()
         save_code(
@@ -35,6 +37,7 @@ class CodeGrant(AuthorizationCodeGrant):
             ),
         )
 
+    @override
     def create_authorization_response(self, redirect_uri: str, grant_user: Any) -> Any:
         # The EHR knows its user: the launch token says who is signed in, so nobody is asked to log in.
         launch = self.request.user
@@ -42,9 +45,11 @@ class CodeGrant(AuthorizationCodeGrant):
             raise InvalidRequestError("The launch was already used.", redirect_uri=redirect_uri)
         return super().create_authorization_response(redirect_uri, launch)
 
+    @override
     def query_authorization_code(self, code: str, client: Client) -> Code | None:
         return find_code(current_ehr().database, code, client.client_id)
 
+    @override
     def create_token_response(self) -> Any:
         code: Code = self.request.authorization_code
         if not claim_code(current_ehr().database, code):
@@ -52,14 +57,17 @@ class CodeGrant(AuthorizationCodeGrant):
         status, token, headers = super().create_token_response()
         return status, {**token, **launch_context(current_ehr(), code.launch)}, headers
 
+    @override
     def generate_token(self, *args: Any, **kwargs: Any) -> Any:
         rules = current_ehr().personality.authorization
         kwargs["include_refresh_token"] = refresh_is_granted(rules, self.request.client, kwargs["scope"])
         return super().generate_token(*args, **kwargs)
 
+    @override
     def authenticate_user(self, authorization_code: Code) -> Launch:
         return authorization_code.launch
 
+    @override
     def delete_authorization_code(self, authorization_code: Code) -> None:
         # Kept, marked as used, so that a second use is recognised.
         return None
@@ -68,6 +76,7 @@ class CodeGrant(AuthorizationCodeGrant):
 class LaunchRequest:
     """What SMART adds to an authorize request: state, aud, launch and scope."""
 
+    @override
     def __call__(self, grant: CodeGrant) -> None:
         grant.register_hook("after_validate_authorization_request_payload", self.validate)
 
@@ -100,6 +109,7 @@ class S256Only(CodeChallenge):
     DEFAULT_CODE_CHALLENGE_METHOD = "S256"
     SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
 
+    @override
     def validate_code_challenge(self, grant: CodeGrant, redirect_uri: str) -> None:
         parameters = grant.request.payload.data
         if not parameters.get("code_challenge") or parameters.get("code_challenge_method") != "S256":

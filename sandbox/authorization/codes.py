@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 from authlib.oauth2.rfc6749 import AuthorizationCodeMixin
+from typing_extensions import override
 
 from sandbox.authorization.launches import Launch
 from sandbox.authorization.tokens import revoke_family
@@ -28,21 +29,27 @@ class Code(AuthorizationCodeMixin):
     code_challenge: str
     code_challenge_method: str = "S256"
 
+    @override
     def get_redirect_uri(self) -> str:
         return self.redirect_uri
 
+    @override
     def get_scope(self) -> str:
         return self.scope
 
+    @override
     def get_nonce(self) -> str | None:
         return self.nonce
 
+    @override
     def get_auth_time(self) -> None:
         return None
 
+    @override
     def get_acr(self) -> None:
         return None
 
+    @override
     def get_amr(self) -> None:
         return None
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
+from typing_extensions import override
 
 from sandbox.authorization.context import launch_context
 from sandbox.authorization.launches import Launch
@@ -14,6 +15,7 @@ from sandbox.ehr import current_ehr
 class RefreshGrant(RefreshTokenGrant):
     """Exchanges a refresh token for a new access token."""
 
+    @override
     def authenticate_refresh_token(self, refresh_token: str) -> IssuedToken | None:
         database = current_ehr().database
         token = find_refresh_token(database, refresh_token)
@@ -24,9 +26,11 @@ class RefreshGrant(RefreshTokenGrant):
             return None
         return token
 
+    @override
     def authenticate_user(self, refresh_token: IssuedToken) -> Launch:
         return refresh_token.launch
 
+    @override
     def issue_token(self, user: Launch, refresh_token: IssuedToken) -> Any:
         ehr = current_ehr()
         self.INCLUDE_NEW_REFRESH_TOKEN = ehr.personality.authorization.refresh_rotates
@@ -35,6 +39,7 @@ class RefreshGrant(RefreshTokenGrant):
             raise InvalidGrantError()
         return super().issue_token(user, refresh_token)
 
+    @override
     def create_token_response(self) -> Any:
         status, token, headers = super().create_token_response()
         ehr = current_ehr()
@@ -42,6 +47,7 @@ class RefreshGrant(RefreshTokenGrant):
             token = {**token, **launch_context(ehr, self.request.user)}
         return status, token, headers
 
+    @override
     def revoke_old_credential(self, refresh_token: IssuedToken) -> None:
         # Claimed before the new pair was made, so that of two racing refreshes one wins.
         return None

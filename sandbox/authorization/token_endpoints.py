@@ -4,6 +4,7 @@ from typing import Any
 
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from typing_extensions import override
 
 from sandbox.authorization.clients import Client
 from sandbox.authorization.tokens import IssuedToken, find_access_token, find_refresh_token, revoke_family
@@ -15,9 +16,11 @@ class Revocation(RevocationEndpoint):
 
     CLIENT_AUTH_METHODS = ("private_key_jwt", "client_secret_basic", "client_secret_post", "none")
 
+    @override
     def query_token(self, token_string: str, token_type_hint: str | None) -> IssuedToken | None:
         return _find(token_string)
 
+    @override
     def revoke_token(self, token: IssuedToken, request: Any) -> None:
         revoke_family(current_ehr().database, token.family)
 
@@ -27,12 +30,15 @@ class Introspection(IntrospectionEndpoint):
 
     CLIENT_AUTH_METHODS = ("private_key_jwt", "client_secret_basic", "client_secret_post", "none")
 
+    @override
     def query_token(self, token_string: str, token_type_hint: str | None) -> IssuedToken | None:
         return _find(token_string)
 
+    @override
     def check_permission(self, token: IssuedToken, client: Client, request: Any) -> bool:
         return token.check_client(client)
 
+    @override
     def introspect_token(self, token: IssuedToken) -> dict[str, Any]:
         ehr = current_ehr()
         body: dict[str, Any] = {

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 from authlib.oauth2.rfc6749 import TokenMixin
+from typing_extensions import override
 
 from sandbox.authorization.clients import Client
 from sandbox.authorization.launches import Launch
@@ -27,18 +28,23 @@ class IssuedToken(TokenMixin):
     revoked: bool
     refresh_used: bool
 
+    @override
     def check_client(self, client: Client) -> bool:
         return self.client_id == client.client_id
 
+    @override
     def get_scope(self) -> str:
         return self.scope
 
+    @override
     def get_expires_in(self) -> int:
         return self.expires_at - self.issued_at
 
+    @override
     def is_expired(self) -> bool:
         return self.expires_at <= time.time()
 
+    @override
     def is_revoked(self) -> bool:
         return self.revoked
 

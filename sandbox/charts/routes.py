@@ -41,20 +41,7 @@ def chart_routes(ehr: EHR) -> Blueprint:
 
     @routes.get("")
     def chart(patient_id: str) -> str:
-        seen = visits(ehr, patient_id)
-        return render_template(
-            "chart.html",
-            ehr=ehr,
-            look=ehr.personality.chart,
-            person=person(patient(patient_id)),
-            visits=seen,
-            visit=_chosen_visit(seen),
-            clinicians=clinicians(ehr),
-            clinician=_chosen_clinician(ehr),
-            facts=facts(ehr, patient_id),
-            notes=notes(ehr, patient_id),
-            client_ids=list(ehr.clients),
-        )
+        return _chart_page(ehr, patient(patient_id))
 
     @routes.get("/notes")
     def chart_notes(patient_id: str) -> str:
@@ -73,6 +60,22 @@ def chart_routes(ehr: EHR) -> Blueprint:
 
     routes.after_request(_guarded)
     return routes
+
+
+def _chart_page(ehr: EHR, patient: dict[str, Any]) -> str:
+    seen = visits(ehr, patient["id"])
+    return render_template(
+        "chart.html",
+        ehr=ehr,
+        look=ehr.personality.chart,
+        person=person(patient),
+        visits=seen,
+        visit=_chosen_visit(seen),
+        clinicians=clinicians(ehr),
+        clinician=_chosen_clinician(ehr),
+        facts=facts(ehr, patient["id"]),
+        notes=notes(ehr, patient["id"]),
+    )
 
 
 def _chosen_visit(seen: list[VisitLine]) -> VisitLine | None:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sandbox.ehr import EHR
+from sandbox.fhir.search_match import values_at
 
 LABS_SHOWN = 8
 DOC_STATUS_WORDS = {"final": "Signed", "preliminary": "Needs signature", "amended": "Amended"}
@@ -50,16 +51,22 @@ class Note:
 
 def person(patient: dict[str, Any]) -> Person:
     """The header for a Patient."""
-    name = patient["name"][0]
     born = patient.get("birthDate", "")
     return Person(
         id=patient["id"],
-        name=f"{name['family'].upper()}, {' '.join(name['given'])}",
+        name=patient_name(patient, upper=True),
         sex=patient.get("gender", "")[:1].upper(),
         age=_age(date.fromisoformat(born)) if born else None,
         born=born,
-        mrn=patient["identifier"][0]["value"],
+        mrn=_first(patient, "identifier").get("value", ""),
     )
+
+
+def patient_name(patient: dict[str, Any], *, upper: bool = False) -> str:
+    """Family, given."""
+    name = _first(patient, "name")
+    family = name.get("family", "Unnamed")
+    return ", ".join([family.upper() if upper else family, " ".join(name.get("given", []))])
 
 
 def visits(ehr: EHR, patient_id: str) -> list[VisitLine]:
@@ -70,8 +77,8 @@ def visits(ehr: EHR, patient_id: str) -> list[VisitLine]:
         VisitLine(
             id=encounter["id"],
             day=_day(_started(encounter)),
-            reason=encounter["reasonCode"][0]["text"],
-            clinician=names.get(_id(encounter["participant"][0]["individual"]), ""),
+            reason=_first(encounter, "reasonCode").get("text", "Visit"),
+            clinician=names.get(_id(_first(encounter, "participant").get("individual", {})), ""),
             open=encounter["status"] == "in-progress",
         )
         for encounter in found
@@ -87,7 +94,7 @@ def facts(ehr: EHR, patient_id: str) -> dict[str, list[str]]:
     """The chart's lists as lines of text, by heading."""
     store = ehr.store
     return {
-        "Problems": [condition["code"]["text"] for condition in store.current("Condition", patient_id)],
+        "Problems": [_text_of(condition["code"]) for condition in store.current("Condition", patient_id)],
         "Medications": [_medication(order) for order in store.current("MedicationRequest", patient_id)],
         "Allergies": [_allergy(allergy) for allergy in store.current("AllergyIntolerance", patient_id)],
         "Vitals": _observations(ehr, patient_id, "vital-signs"),
@@ -111,7 +118,7 @@ def _note(ehr: EHR, document: dict[str, Any], names: dict[str, str], days: dict[
     doc_status = document.get("docStatus", "")
     return Note(
         id=document["id"],
-        title=document.get("description") or _title(document),
+        title=document.get("description") or _text_of(document.get("type", {})),
         author=", ".join(authors),
         encounter=f"{visit.day} · {visit.reason}" if visit else "",
         day=_day(document.get("date", document["meta"]["lastUpdated"])),
@@ -129,41 +136,52 @@ def _text(ehr: EHR, attachment: dict[str, Any]) -> str:
     return base64.b64decode(data).decode("utf-8", "replace")
 
 
-def _title(document: dict[str, Any]) -> str:
-    kind = document.get("type", {})
-    return str(kind.get("text") or kind.get("coding", [{}])[0].get("display", "Document"))
+def _text_of(concept: dict[str, Any]) -> str:
+    coding = _first(concept, "coding")
+    return str(concept.get("text") or coding.get("display") or coding.get("code", "Unnamed"))
+
+
+def _first(resource: dict[str, Any], name: str) -> dict[str, Any]:
+    # Charts also show what apps wrote, and FHIR demands few elements.
+    found: dict[str, Any] = next(iter(resource.get(name, [])), {})
+    return found
 
 
 def _medication(order: dict[str, Any]) -> str:
-    return f"{order['medicationCodeableConcept']['text']}: {order['dosageInstruction'][0]['text']}"
+    medication = _text_of(order.get("medicationCodeableConcept", {}))
+    return f"{medication}: {_first(order, 'dosageInstruction').get('text', '')}"
 
 
 def _allergy(allergy: dict[str, Any]) -> str:
-    reactions = [reaction["manifestation"][0]["text"] for reaction in allergy.get("reaction", [])]
-    return ": ".join([allergy["code"]["text"], *reactions])
+    reactions = [_text_of(reaction["manifestation"][0]) for reaction in allergy.get("reaction", [])]
+    return ": ".join([_text_of(allergy.get("code", {})), *reactions])
 
 
 def _observations(ehr: EHR, patient_id: str, category: str) -> list[str]:
     found = [o for o in ehr.store.current("Observation", patient_id) if _is(o, category)]
     newest: dict[str, dict[str, Any]] = {}
-    for observation in sorted(found, key=lambda o: o["effectiveDateTime"]):
-        newest[observation["code"]["text"]] = observation
-    return [f"{text}: {_value(o)} ({_day(o['effectiveDateTime'])})" for text, o in newest.items()][:LABS_SHOWN]
+    for observation in sorted(found, key=_measured):
+        newest[_text_of(observation["code"])] = observation
+    return [f"{text}: {_value(o)} ({_day(_measured(o))})" for text, o in newest.items()][:LABS_SHOWN]
 
 
 def _is(observation: dict[str, Any], category: str) -> bool:
-    return any(coding["code"] == category for entry in observation["category"] for coding in entry["coding"])
+    return any(code == category for code in values_at(observation, "category.coding.code"))
 
 
 def _value(observation: dict[str, Any]) -> str:
     if "component" in observation:
-        return "/".join(str(part["valueQuantity"]["value"]) for part in observation["component"]) + " mmHg"
-    quantity = observation["valueQuantity"]
-    return f"{quantity['value']} {quantity['unit']}"
+        return "/".join(str(v) for v in values_at(observation, "component.valueQuantity.value")) + " mmHg"
+    quantity = observation.get("valueQuantity", {})
+    return f"{quantity.get('value', '')} {quantity.get('unit', '')}"
 
 
 def _started(encounter: dict[str, Any]) -> str:
-    return str(encounter["period"]["start"])
+    return str(encounter.get("period", {}).get("start", encounter["meta"]["lastUpdated"]))
+
+
+def _measured(observation: dict[str, Any]) -> str:
+    return str(observation.get("effectiveDateTime", observation["meta"]["lastUpdated"]))
 
 
 def _day(moment: str) -> str:

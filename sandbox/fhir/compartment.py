@@ -9,7 +9,7 @@ PatientOf = Callable[[str, str], str | None]
 def patient_of(resource: dict[str, Any], of_stored: PatientOf) -> str | None:
     """The id of the patient a resource is about; for a Provenance, of what it is the provenance of."""
     if resource["resourceType"] == "Patient":
-        return str(resource["id"])
+        return resource.get("id")  # none yet while it is being created
     for name in ("subject", "patient", "for"):
         reference = resource.get(name, {}).get("reference", "")
         if "Patient/" in reference:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.authorization.launches import Launch
@@ -21,14 +22,14 @@ NOT_CLINICAL_NOTES = frozenset({"18842-5", "34105-7", "69730-0"})
 LOINC = "http://loinc.org"
 
 
-def status_current(store: Store, launch: Launch, resource: Resource) -> Resource:
+def status_current(_store: Store, _launch: Launch, resource: Resource) -> Resource:
     """The reference itself must be current."""
     if resource.get("status") != "current":
         raise _bad("status must be current.", "59102", "DocumentReference.status")
     return resource
 
 
-def subject_known(store: Store, launch: Launch, resource: Resource) -> Resource:
+def subject_known(store: Store, _launch: Launch, resource: Resource) -> Resource:
     """The subject must be a patient of this server."""
     reference = resource.get("subject", {}).get("reference", "")
     if "Patient/" not in reference or store.read("Patient", reference.rpartition("/")[2]) is None:
@@ -36,24 +37,24 @@ def subject_known(store: Store, launch: Launch, resource: Resource) -> Resource:
     return resource
 
 
-def encounter_required(store: Store, launch: Launch, resource: Resource) -> Resource:
+def encounter_required(store: Store, _launch: Launch, resource: Resource) -> Resource:
     """A visit of the same patient must be named."""
     references = resource.get("context", {}).get("encounter", [])
-    encounter = store.read("Encounter", references[0]["reference"].rpartition("/")[2]) if references else None
+    encounter = store.read("Encounter", references[0].get("reference", "").rpartition("/")[2]) if references else None
     subject = resource["subject"]["reference"].rpartition("/")[2]
     if encounter is None or encounter["subject"]["reference"].rpartition("/")[2] != subject:
         raise _bad("Valid encounter required.", "59108", "DocumentReference.context.encounter")
     return resource
 
 
-def doc_status_final_or_preliminary(store: Store, launch: Launch, resource: Resource) -> Resource:
+def doc_status_final_or_preliminary(_store: Store, _launch: Launch, resource: Resource) -> Resource:
     """Final files a signed note, preliminary one that waits for signing in the EHR."""
     if resource.get("docStatus") not in ("final", "preliminary"):
         raise _bad("docStatus must be final or preliminary.", "59102", "DocumentReference.docStatus")
     return resource
 
 
-def note_type_accepted(store: Store, launch: Launch, resource: Resource) -> Resource:
+def note_type_accepted(_store: Store, _launch: Launch, resource: Resource) -> Resource:
     """A LOINC type that is a clinical note."""
     codes = {c.get("code") for c in resource.get("type", {}).get("coding", []) if c.get("system") == LOINC}
     if not codes or codes & NOT_CLINICAL_NOTES:
@@ -61,7 +62,7 @@ def note_type_accepted(store: Store, launch: Launch, resource: Resource) -> Reso
     return resource
 
 
-def first_attachment_plain_text_only(store: Store, launch: Launch, resource: Resource) -> Resource:
+def first_attachment_plain_text_only(_store: Store, _launch: Launch, resource: Resource) -> Resource:
     """Further attachments vanish without a word; the first must be base64 text/plain."""
     first = resource["content"][0]
     attachment = first["attachment"]
@@ -75,7 +76,7 @@ def first_attachment_plain_text_only(store: Store, launch: Launch, resource: Res
     return {**resource, "content": [first]}
 
 
-def category_clinical_note_added(store: Store, launch: Launch, resource: Resource) -> Resource:
+def category_clinical_note_added(_store: Store, _launch: Launch, resource: Resource) -> Resource:
     """The US Core category is put on every note."""
     categories = resource.get("category", [])
     codes = {coding.get("code") for category in categories for coding in category.get("coding", [])}
@@ -84,7 +85,12 @@ def category_clinical_note_added(store: Store, launch: Launch, resource: Resourc
     return {**resource, "category": [*categories, {"coding": [CLINICAL_NOTE]}]}
 
 
-def author_is_token_user(store: Store, launch: Launch, resource: Resource) -> Resource:
+def dated_when_filed(_store: Store, _launch: Launch, resource: Resource) -> Resource:
+    """A note without a date gets the moment of its filing."""
+    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), **resource}
+
+
+def author_is_token_user(_store: Store, launch: Launch, resource: Resource) -> Resource:
     """Whoever is signed in wrote it."""
     reference = f"Practitioner/{launch.practitioner}"
     named = [author for author in resource.get("author", []) if author.get("reference", "").endswith(reference)]
@@ -105,6 +111,7 @@ RULES: dict[str, Rule] = {
         note_type_accepted,
         first_attachment_plain_text_only,
         category_clinical_note_added,
+        dated_when_filed,
         author_is_token_user,
     )
 }

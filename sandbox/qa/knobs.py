@@ -33,7 +33,7 @@ class Knob:
     words: str
 
 
-def _hang(proceed: Proceed, fault: Fault) -> Response:
+def _hang(_proceed: Proceed, fault: Fault) -> Response:
     time.sleep(fault.seconds)
     return _dropped()
 
@@ -48,17 +48,17 @@ def _commit_then_hang(proceed: Proceed, fault: Fault) -> Response:
     return _hang(proceed, fault)
 
 
-def _drop_connection(proceed: Proceed, fault: Fault) -> Response:
+def _drop_connection(_proceed: Proceed, _fault: Fault) -> Response:
     return _dropped()
 
 
-def _commit_then_drop(proceed: Proceed, fault: Fault) -> Response:
+def _commit_then_drop(proceed: Proceed, _fault: Fault) -> Response:
     proceed()
     return _dropped()
 
 
 def _status(status: int) -> Callable[[Proceed, Fault], Response]:
-    return lambda proceed, fault: _outcome(status, fault)
+    return lambda _proceed, fault: _outcome(status, fault)
 
 
 def _commit_then_status(status: int) -> Callable[[Proceed, Fault], Response]:
@@ -69,42 +69,42 @@ def _commit_then_status(status: int) -> Callable[[Proceed, Fault], Response]:
     return answer
 
 
-def _answer_html(proceed: Proceed, fault: Fault) -> Response:
+def _answer_html(_proceed: Proceed, _fault: Fault) -> Response:
     return Response("<html><body><h1>502 Bad Gateway</h1></body></html>", 502, content_type="text/html")
 
 
-def _answer_html_as_success(proceed: Proceed, fault: Fault) -> Response:
+def _answer_html_as_success(_proceed: Proceed, _fault: Fault) -> Response:
     return Response("<html><body>Please sign in</body></html>", 200, content_type="text/html")
 
 
-def _answer_empty(proceed: Proceed, fault: Fault) -> Response:
+def _answer_empty(_proceed: Proceed, _fault: Fault) -> Response:
     return Response("", 200)
 
 
-def _commit_then_bare(proceed: Proceed, fault: Fault) -> Response:
+def _commit_then_bare(proceed: Proceed, _fault: Fault) -> Response:
     return Response("", proceed().status_code)
 
 
-def _commit_then_garbled(proceed: Proceed, fault: Fault) -> Response:
+def _commit_then_garbled(proceed: Proceed, _fault: Fault) -> Response:
     response = proceed()
     response.set_data(b'{"resourceType": "DocumentRefer')
     return response
 
 
-def _throttled(proceed: Proceed, fault: Fault) -> Response:
+def _throttled(_proceed: Proceed, fault: Fault) -> Response:
     response = _outcome(429, fault)
     response.headers["Retry-After"] = str(int(fault.seconds))
     return response
 
 
-def _unavailable_until(proceed: Proceed, fault: Fault) -> Response:
+def _unavailable_until(_proceed: Proceed, fault: Fault) -> Response:
     response = _outcome(503, fault)
     response.headers["Retry-After"] = formatdate(time.time() + fault.seconds, usegmt=True)
     return response
 
 
 def _altered(change: Callable[[dict[str, Any]], None]) -> Callable[[Proceed, Fault], Response]:
-    def answer(proceed: Proceed, fault: Fault) -> Response:
+    def answer(proceed: Proceed, _fault: Fault) -> Response:
         g.alter_stored = change
         return proceed()
 
@@ -117,7 +117,7 @@ def _search_lag(proceed: Proceed, fault: Fault) -> Response:
 
 
 def _token_without(*names: str) -> Callable[[Proceed, Fault], Response]:
-    def answer(proceed: Proceed, fault: Fault) -> Response:
+    def answer(proceed: Proceed, _fault: Fault) -> Response:
         return _edited(proceed(), lambda body: [body.pop(name, None) for name in names])
 
     return answer
@@ -131,7 +131,7 @@ def _id_token_changed(proceed: Proceed, fault: Fault) -> Response:
     return _id_token(proceed(), current_ehr().signing_key.key, fault.options)
 
 
-def _id_token_by_another_key(proceed: Proceed, fault: Fault) -> Response:
+def _id_token_by_another_key(proceed: Proceed, _fault: Fault) -> Response:
     return _id_token(proceed(), RSAKey.generate_key(FOREIGN_KEY_BITS), {})
 
 
@@ -146,7 +146,7 @@ def _id_token(response: Response, key: RSAKey, changes: dict[str, Any]) -> Respo
     return _edited(response, edit)
 
 
-def _id_token_unsigned(proceed: Proceed, fault: Fault) -> Response:
+def _id_token_unsigned(proceed: Proceed, _fault: Fault) -> Response:
     return _edited(proceed(), lambda body: body.update(id_token=_unsigned(body["id_token"])))
 
 
@@ -155,7 +155,7 @@ def _unsigned(token: str) -> str:
     return f"{header}.{token.split('.')[1]}."
 
 
-def _condition_ignored(proceed: Proceed, fault: Fault) -> Response:
+def _condition_ignored(proceed: Proceed, _fault: Fault) -> Response:
     g.ignore_condition = True
     return proceed()
 

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from pydantic import ValidationError
 
 from sandbox.authorization.tokens import IssuedToken, all_tokens
+from sandbox.charts.view import patient_name
 from sandbox.ehr import EHR
 from sandbox.qa.faults import Fault
 from sandbox.qa.knobs import KNOBS
@@ -46,7 +47,7 @@ def _add_resources(routes: Blueprint, chosen: Chosen) -> None:
     @routes.get("/patients")
     def patients(name: str) -> Response:
         found = chosen(name).store.current("Patient")
-        return jsonify([{"id": patient["id"], "name": _name(patient)} for patient in found])
+        return jsonify([{"id": patient["id"], "name": patient_name(patient)} for patient in found])
 
     @routes.get("/resources/<resource_type>")
     def resources(name: str, resource_type: str) -> Response:
@@ -98,8 +99,3 @@ def _described(token: IssuedToken) -> dict[str, Any]:
         "revoked": token.revoked,
         "has_refresh_token": token.refresh_sha256 is not None,
     }
-
-
-def _name(patient: dict[str, Any]) -> str:
-    name = patient["name"][0]
-    return f"{name['family']}, {' '.join(name['given'])}"
