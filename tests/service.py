@@ -14,7 +14,6 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-import flask_migrate
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
@@ -25,9 +24,12 @@ from werkzeug.test import TestResponse
 from app.clock import system_clock
 from app.collaborators import EXTENSION, Collaborators
 from app.db import Database
+from app.outbox.rows import due_partitions
 from app.settings import Settings
+from app.tenants import launches
 from app.tenants.tables import client_keys
 from app.wiring import create_app
+from app.writebacks.handlers import load
 from tests.ehr import RunningSandbox
 
 SECRET = "a-secret-of-the-sandbox-only"
@@ -115,8 +117,6 @@ class OpenChart:
         }
 
     def launch(self) -> Any:
-        from app.tenants import launches
-
         with self.service.parts.database.read() as tx:
             return launches.find(tx, self.launch_id)
 
@@ -128,8 +128,6 @@ class OpenChart:
 
     def writeback(self) -> Any:
         """The state of the note's write-back."""
-        from app.writebacks.handlers import load
-
         note = self.note()
         with self.service.parts.database.read() as tx:
             return load(tx, note.tenant_id, note.state.signed.writeback_id)
@@ -190,8 +188,6 @@ class Service:
 
     def work(self) -> int:
         """What a worker's drain would do now, for every partition that is due."""
-        from app.outbox.rows import due_partitions
-
         with self.parts.database.read() as tx:
             partitions = list(due_partitions(tx, self.clock()))
         return sum(self.parts.drain.run(partition) for partition in partitions)
@@ -218,12 +214,10 @@ def running_service(
         lease_seconds=30,
     )
     app = create_app(settings, clock)
-    with app.app_context():
-        flask_migrate.upgrade()
     database = app.extensions[EXTENSION].database
     _restore_client_keys(database)
     server = make_server("127.0.0.1", app_port, app, threaded=True)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield Service(app, ehr, origin, clock, home)
