@@ -3,14 +3,27 @@
 Rooms use SQLAlchemy Core and receive a `Connection`; nothing relies on an ambient session.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.errors import Misconfigured
@@ -78,6 +91,13 @@ def open_database(settings: Settings) -> Database:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise Misconfigured(f"There is no database at {url.database}. Set COUNTERSIGN_HOME.")
     return Database(create_engine(url))
+
+
+def insert_if_absent(tx: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert `row` unless one of its unique keys is taken; false when it is. Waits for whoever inserts it right now."""
+    into = postgresql_insert if tx.dialect.name == "postgresql" else sqlite_insert
+    statement = into(table).values(**row).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return tx.execute(statement).rowcount == 1
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

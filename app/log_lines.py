@@ -36,5 +36,13 @@ def configure_logging() -> None:
     )
 
 
+def place_of(error: BaseException) -> str:
+    """The module and line that raised `error`: what may be logged of an exception whose message may hold anything."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else ""
+
+
 def _only_listed_fields(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
     return {name: value for name, value in line.items() if name in FIELDS}

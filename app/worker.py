@@ -10,6 +10,7 @@ from structlog import get_logger
 
 from app.collaborators import EXTENSION, Collaborators
 from app.ids import TenantId
+from app.log_lines import place_of
 from app.outbox import rows as outbox
 from app.outbox.relay import QUEUE
 from app.outbox.rows import Partition
@@ -21,8 +22,22 @@ log = get_logger()
 _parts: list[Collaborators] = []
 
 
+class DrainCrashed(Exception):
+    """Stands in for an unexpected exception: RQ prints what a job raised and keeps it in Redis, so it says nothing."""
+
+
 def drain(tenant_id: str, workflow: str) -> None:
     """Do everything that is due for one workflow of one tenant."""
+    try:
+        _drain(tenant_id, workflow)
+    except Exception as error:  # noqa: BLE001 - raised again below, without what it says
+        log.critical(
+            "drain_crashed", tenant=tenant_id, workflow=workflow, error=type(error).__name__, place=place_of(error)
+        )
+        raise DrainCrashed(type(error).__name__) from None
+
+
+def _drain(tenant_id: str, workflow: str) -> None:
     parts = _parts[0]
     partition = Partition(TenantId(tenant_id), workflow)
     parts.relay.answer(partition)

@@ -13,6 +13,7 @@ import requests
 
 from app.demo.processes import Processes
 from app.demo.redis_server import EmbeddedRedis
+from app.demo.registration import SECRET_NAME, sandbox_clients
 
 APP_PORT, SANDBOX_PORT = 8410, 8411
 
@@ -58,7 +59,7 @@ def _start_all(
     processes: Processes, home: Path, app_port: int, sandbox_port: int, app: str, transcripts: Path | None
 ) -> None:
     clients = home / "clients.json"
-    clients.write_text(json.dumps(_clients(app, app_port, processes.environment["COUNTERSIGN_LAKESIDE_SECRET"])))
+    clients.write_text(json.dumps(sandbox_clients(app, processes.environment[SECRET_NAME])))
     more = ["--transcripts", str(transcripts)] if transcripts else []
     arguments = [
         "--port",
@@ -86,31 +87,9 @@ def _environment(home: Path, app: str, sandbox: str, redis_url: str) -> dict[str
         "COUNTERSIGN_HOME": str(home),
         "COUNTERSIGN_PUBLIC_URL": app,
         "COUNTERSIGN_SANDBOX_URL": sandbox,
-        "COUNTERSIGN_LAKESIDE_SECRET": secrets.token_urlsafe(24),
+        SECRET_NAME: secrets.token_urlsafe(24),
     }
     return {**os.environ, **mine, **({"COUNTERSIGN_REDIS_URL": redis_url} if redis_url else {})}
-
-
-def _clients(app: str, app_port: int, secret: str) -> dict[str, list[dict[str, object]]]:
-    """What the two EHRs know of Countersign: the registration that an IT admin would type into their consoles."""
-
-    def client(client_id: str, tenant: str, authentication: dict[str, str]) -> list[dict[str, object]]:
-        return [
-            {
-                "client_id": client_id,
-                "launch_url": f"{app}/launch",
-                "redirect_uris": [f"{app}/callback/{tenant}"],
-                "auth": authentication,
-            }
-        ]
-
-    key_set = f"http://app.localhost:{app_port}/.well-known/jwks.json"
-    return {
-        "epic": client("countersign-harbor", "harbor-epic", {"method": "private_key_jwt", "jwks_uri": key_set}),
-        "athenaone": client(
-            "countersign-lakeside", "lakeside-athenaone", {"method": "client_secret_basic", "secret": secret}
-        ),
-    }
 
 
 def _port(preferred: int) -> int:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.exc import IntegrityError
 
+from app.db import insert_if_absent
 from app.errors import StreamMoved
 from app.event_log.canonical import canonical_json
 from app.event_log.event import Event
@@ -64,12 +64,7 @@ def _lock_head(tx: Connection, tenant_id: str) -> tuple[int, str]:
     query = select(log_heads.c.sequence, log_heads.c.hash).where(log_heads.c.tenant_id == tenant_id).with_for_update()
     head = tx.execute(query).one_or_none()
     if head is None:
-        fresh = {"tenant_id": tenant_id, "sequence": 0, "hash": GENESIS}
-        # On SQLite the write transaction is already exclusive; on PostgreSQL two first writers may meet here.
-        if tx.dialect.name == "postgresql":
-            tx.execute(postgresql_insert(log_heads).values(**fresh).on_conflict_do_nothing())
-        else:
-            tx.execute(insert(log_heads).values(**fresh))
+        insert_if_absent(tx, log_heads, {"tenant_id": tenant_id, "sequence": 0, "hash": GENESIS})
         head = tx.execute(query).one()
     return head.sequence, head.hash
 

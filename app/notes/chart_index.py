@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
+from app.db import insert_if_absent
 from app.ids import NoteId
 from app.notes.tables import notes
 from app.tenants.launches import Launch
@@ -26,8 +27,8 @@ def note_of(tx: Connection, launch: Launch) -> NoteId | None:
     return NoteId(found) if found else None
 
 
-def enter(tx: Connection, note_id: NoteId, launch: Launch, now: datetime) -> None:
-    """Enter the chart's first note. The unique key refuses a second one made at the same moment."""
+def enter(tx: Connection, note_id: NoteId, launch: Launch, now: datetime) -> bool:
+    """Enter the chart's first note; false when another one was entered at the same moment."""
     row = {
         "note_id": note_id,
         "tenant_id": launch.tenant_id,
@@ -38,4 +39,4 @@ def enter(tx: Connection, note_id: NoteId, launch: Launch, now: datetime) -> Non
         "ordinal": FIRST,
         "created_at": now,
     }
-    tx.execute(insert(notes).values(**row))
+    return insert_if_absent(tx, notes, row)

@@ -45,11 +45,12 @@ class NoteCommands:
         """Keep a draft as the chart's note. Of two at the same moment the first wins and both callers get it."""
         launch, now = command.launch, self._clock()
         with self._database.write() as tx:
+            note_id = new_note_id()
             known = chart_index.note_of(tx, launch)
+            if known is None and not chart_index.enter(tx, note_id, launch, now):
+                known = chart_index.note_of(tx, launch)
             if known:
                 return known
-            note_id = new_note_id()
-            chart_index.enter(tx, note_id, launch, now)
             kept = self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.DRAFT, command.draft.canonical(), now)
             event = _recorded(launch, command.draft, workflow, kept.model_dump())
             self._append(tx, launch, note_id, NoteState(), event)

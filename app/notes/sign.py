@@ -7,13 +7,14 @@ written together or not at all.
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from app.artifacts.store import ArtifactKind, ArtifactStore
 from app.clock import Clock
 from app.db import Database
-from app.errors import Conflict, SigningRefused, StaleReview
+from app.errors import Conflict, SigningRefused, StaleReview, StreamMoved
 from app.event_log.append import append
 from app.event_log.canonical import digest
 from app.event_log.event import ArtifactRef
@@ -21,9 +22,9 @@ from app.ids import NoteId, WritebackId, new_writeback_id
 from app.notes.commands import SignNote
 from app.notes.events import NoteSigned
 from app.notes.prepare import as_answer
-from app.notes.reading import ReadNote, read_note, stream_of
+from app.notes.reading import ReadNote, load_state, read_note, stream_of
 from app.notes.snapshot import MAPPING_VERSION, Snapshot, as_signed_note, note_identifier
-from app.notes.state import Stage
+from app.notes.state import NoteState, Stage
 from app.outbox.rows import Partition
 from app.policy.route import Landing, Route, RouteFacts, choose_route
 from app.policy.rules import SigningFacts
@@ -87,11 +88,28 @@ class Signing:
         Raises `StaleReview` when the displayed hash is not the present one, `SigningRefused` with every reason,
         `TryAgain` when the chart cannot be asked, `NeedsSignIn` when the clinician's token has ended.
         """
+        signed = self._signed(command)
+        if signed:
+            return signed
         standing = self._ask_chart(command.launch)
+        try:
+            return self._sign(command, standing)
+        except StreamMoved:
+            signed = self._signed(command)  # the other of two clicks was first
+            if signed is None:
+                raise
+            return signed
+
+    def _signed(self, command: SignNote) -> Signed | None:
+        with self._database.read() as tx:
+            state = load_state(tx, command.launch.tenant_id, command.note_id)
+        return _already(command.note_id, state) if state.signed else None
+
+    def _sign(self, command: SignNote, standing: ChartStanding) -> Signed:
         with self._database.write() as tx:
             note = read_note(tx, self._artifacts, command.launch.tenant_id, command.note_id)
             if note.state.signed:
-                return _already(note)
+                return _already(note.note_id, note.state)
             if note.review.displayed_hash != command.displayed_hash:
                 raise StaleReview(
                     "The draft was changed in another window after this page was opened.", "Read it again."
@@ -135,7 +153,7 @@ class Signing:
 
     def _record(self, tx: Connection, launch: Launch, note: ReadNote, landing: Landing) -> Signed:
         now, writeback_id = self._clock().replace(microsecond=0), new_writeback_id()
-        snapshot = _snapshot(launch, note, now)
+        snapshot = _snapshot(launch, note, now, self._ehrs.tenant(launch.tenant_id).zone)
         kept = self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.SNAPSHOT, snapshot.canonical(), now)
         version = self._append_signed(tx, launch, note, snapshot, kept, writeback_id)
         because = f"{stream_of(note.note_id)}@{version}"
@@ -244,7 +262,7 @@ def _common(
     }
 
 
-def _snapshot(launch: Launch, note: ReadNote, now: datetime) -> Snapshot:
+def _snapshot(launch: Launch, note: ReadNote, now: datetime, zone: ZoneInfo) -> Snapshot:
     draft = note.review.draft
     return Snapshot(
         tenant_id=launch.tenant_id,
@@ -260,13 +278,12 @@ def _snapshot(launch: Launch, note: ReadNote, now: datetime) -> Snapshot:
         meaning=MEANING,
         statement=attestation(draft),
         displayed_hash=note.review.displayed_hash,
-        text=signed_text(note.review, now),
+        text=signed_text(note.review, now.astimezone(zone)),
         signed_at=now,
     )
 
 
-def _already(note: ReadNote) -> Signed:
-    signed = note.state.signed
-    if signed is None:
+def _already(note_id: NoteId, state: NoteState) -> Signed:
+    if state.signed is None:
         raise Conflict("This note is not signed.")
-    return Signed(note.note_id, WritebackId(signed.writeback_id), None)
+    return Signed(note_id, WritebackId(state.signed.writeback_id), None)

@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import CountersignError, NeedsSignIn, TryAgain
-from app.pages.note_page import current_landing, current_note
+from app.pages.note_page import current_landing, current_note, local_now
 from app.pages.review_screen import review_screen
 from app.pages.screens import PreparingScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
@@ -26,7 +26,7 @@ def review() -> ResponseReturnValue:
         launch_id=launch.launch_id,
         csrf=current_csrf(),
         landing=current_landing(),
-        today=collaborators().clock().date(),
+        now=local_now(),
     )
     return render_template("charts/review.html", screen=screen)
 

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import BadInput, StaleEdit
 from app.notes.commands import DecideClaim, EditClaim, Verdict
 from app.notes.reading import ReadNote
-from app.pages.note_page import current_landing, required_note
+from app.pages.note_page import current_landing, local_now, required_note
 from app.pages.review_screen import claims_of, review_screen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
 
@@ -53,13 +53,13 @@ def _verdict() -> Verdict:
 def _changed(claim_id: str, note: ReadNote) -> ResponseReturnValue:
     if not _wants_fragments():
         return redirect(url_for("charts.review", launch_id=current_launch().launch_id) + f"#claim-{claim_id}", 303)
-    now = collaborators().clock()
+    now = local_now()
     screen = review_screen(
         note.review,
         launch_id=current_launch().launch_id,
         csrf=current_csrf(),
         landing=current_landing(),
-        today=now.date(),
+        now=now,
     )
     summary = render_template("charts/_summary.html", screen=screen)
     return jsonify(claim_html=_claim_html(claim_id, note), summary_html=summary, saved=f"{now:%H:%M}")

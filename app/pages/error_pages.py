@@ -8,6 +8,7 @@ from structlog import get_logger
 from werkzeug.exceptions import HTTPException
 
 from app.errors import CountersignError
+from app.log_lines import place_of
 from app.pages.screens import ProblemScreen
 from launch.errors import LaunchError
 
@@ -69,16 +70,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
     # The type and the place, never the message: it may hold what the clinician wrote.
-    place = _place(error)
-    log.critical("request_crashed", error=type(error).__name__, place=place, reference=_reference())
+    log.critical("request_crashed", error=type(error).__name__, place=place_of(error), reference=_reference())
     return _page("Something went wrong", *UNEXPECTED, "unexpected", 500)
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else ""
 
 
 def _page(title: str, happened: str, to_do: tuple[str, ...], code: str, status: int) -> ResponseReturnValue:

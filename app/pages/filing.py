@@ -7,7 +7,7 @@ from app.errors import NotFound
 from app.ids import WritebackId
 from app.notes.reading import ReadNote
 from app.notes.snapshot import Snapshot
-from app.pages.note_page import current_landing, required_note
+from app.pages.note_page import current_landing, local, local_now, required_note
 from app.pages.screens import FiledScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
 from app.pages.status import status
@@ -63,11 +63,12 @@ def _screen(read: ReadNote) -> FiledScreen:
         raise NotFound("This note is not signed yet.", "Go back to the draft.")
     with parts.database.read() as tx:
         snapshot = Snapshot.model_validate_json(parts.artifacts.open(tx, read.tenant_id, signed.snapshot))
-    line = status(state, snapshot.signed_at, parts.ehrs.adapter(launch.tenant_id).profile.title)
+    tenant, profile = parts.ehrs.tenant(launch.tenant_id), parts.ehrs.adapter(launch.tenant_id).profile
+    line = status(state, snapshot.signed_at, profile.title, tenant.zone)
     return FiledScreen(
         launch_id=launch.launch_id,
         csrf=current_csrf(),
-        banner=banner(read.review.draft, parts.clock().date()),
+        banner=banner(read.review.draft, local_now()),
         landing=current_landing(),
         steps=line.steps,
         sentence=line.sentence,
@@ -76,5 +77,5 @@ def _screen(read: ReadNote) -> FiledScreen:
         note_text=snapshot.text,
         chart_reference=f"DocumentReference/{state.resource_id}" if state.resource_id else "",
         signed_by=snapshot.author_name,
-        signed_at=full_time(snapshot.signed_at),
+        signed_at=full_time(local(snapshot.signed_at)),
     )

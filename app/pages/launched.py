@@ -5,6 +5,7 @@ from datetime import timedelta
 from flask import Response, url_for
 
 from app.collaborators import Collaborators
+from app.errors import StreamMoved
 from app.ids import WritebackId
 from app.outbox.rows import Partition
 from app.pages.sessions import set_launch_cookie
@@ -12,6 +13,8 @@ from app.projections import follower, write_status
 from app.tenants.launches import Launch
 from app.tenants.record_launch import record_launch
 from app.writebacks.commands import ResumeWrite
+from app.writebacks.handlers import load
+from app.writebacks.state import Stage
 from launch.completed import CompletedLaunch
 
 
@@ -32,9 +35,19 @@ def _resume_parked(parts: Collaborators, launch: Launch) -> None:
     with parts.database.read() as tx:
         waiting = write_status.waiting_for_sign_in(tx, launch.tenant_id, launch.issuer, launch.subject, launch.patient)
     for writeback_id in waiting:
-        command = ResumeWrite(launch.launch_id)
+        partition = _resume(parts, launch, WritebackId(writeback_id))
+        if partition:
+            parts.relay.ring(partition)
+
+
+def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId) -> Partition | None:
+    """Let one parked write go on; None when the same clinician's other window was first."""
+    command = ResumeWrite(launch.launch_id)
+    try:
         with parts.database.write() as tx:
-            state = parts.writebacks.by_person(
-                tx, launch.tenant_id, WritebackId(writeback_id), command, launch.actor, parts.clock()
-            )
-        parts.relay.ring(Partition(launch.tenant_id, state.queued.workflow))
+            if load(tx, launch.tenant_id, writeback_id).stage is not Stage.PARKED:
+                return None
+            state = parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, launch.actor, parts.clock())
+    except StreamMoved:
+        return None
+    return Partition(launch.tenant_id, state.queued.workflow)

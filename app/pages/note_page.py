@@ -1,5 +1,7 @@
 """What the pages about one chart have in common: the note behind a request, and its landing line."""
 
+from datetime import datetime
+
 from app.notes.reading import ReadNote
 from app.pages.landing import landing
 from app.pages.screens import Landing
@@ -14,6 +16,16 @@ def current_note() -> ReadNote | None:
 def required_note() -> ReadNote:
     """The same. Raises `NotFound` when there is none."""
     return collaborators().notes.require(current_launch())
+
+
+def local(moment: datetime) -> datetime:
+    """The moment as the clocks of this launch's organisation show it."""
+    return moment.astimezone(collaborators().ehrs.tenant(current_launch().tenant_id).zone)
+
+
+def local_now() -> datetime:
+    """The present moment there."""
+    return local(collaborators().clock())
 
 
 def current_landing() -> Landing:

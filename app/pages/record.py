@@ -9,7 +9,7 @@ from app.event_log.event import ArtifactRef
 from app.ids import WritebackId
 from app.notes.reading import ReadNote
 from app.notes.reading import stream_of as note_stream
-from app.pages.note_page import required_note
+from app.pages.note_page import local, local_now, required_note
 from app.pages.screens import Kept, RecordScreen, StoryLine
 from app.pages.sessions import collaborators, current_launch, open_launch_before
 from app.pages.words import banner, full_time
@@ -63,7 +63,7 @@ def show() -> ResponseReturnValue:
     follower.catch_up(parts.database)
     screen = RecordScreen(
         launch_id=launch.launch_id,
-        banner=banner(note.review.draft, parts.clock().date()),
+        banner=banner(note.review.draft, local_now()),
         story=_story(note),
         kept=tuple(_kept(note)),
     )
@@ -83,7 +83,7 @@ def _story(note: ReadNote) -> tuple[StoryLine, ...]:
 def _line(line: AuditLine, clinician: str) -> StoryLine:
     who = "Countersign" if line.actor.startswith("system:") else clinician
     details = [f"{name.replace('_', ' ')} {_short(line.details[name])}" for name in DETAILS if line.details.get(name)]
-    return StoryLine(full_time(line.recorded_at), who, WORDS.get(line.tag, line.tag), " · ".join(details))
+    return StoryLine(full_time(local(line.recorded_at)), who, WORDS.get(line.tag, line.tag), " · ".join(details))
 
 
 def _short(value: object) -> str:

@@ -1,7 +1,7 @@
 """From a reviewed note to the review page: sections, lines, numbered evidence, what needs attention."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import datetime
 from itertools import count
 
 from app.drafting.draft import Draft, SourceKind
@@ -15,14 +15,14 @@ AROUND = 120
 MOST_SHOWN = 3
 
 
-def review_screen(review: Review, *, launch_id: str, csrf: str, landing: Landing, today: date) -> ReviewScreen:
+def review_screen(review: Review, *, launch_id: str, csrf: str, landing: Landing, now: datetime) -> ReviewScreen:
     """Everything that the review page shows."""
     needs = attention(review)
     needed = [claim for claim in review.claims if claim.needed_decision]
     return ReviewScreen(
         launch_id=launch_id,
         csrf=csrf,
-        banner=banner(review.draft, today),
+        banner=banner(review.draft, now),
         landing=landing,
         attention=needs[:MOST_SHOWN],
         attention_total=len(needs),

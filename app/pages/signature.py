@@ -7,7 +7,7 @@ from app.drafting.template import TITLES
 from app.errors import NeedsSignIn, SigningRefused, StaleReview, TryAgain
 from app.notes.commands import SignNote
 from app.notes.reading import ReadNote
-from app.pages.note_page import current_landing, required_note
+from app.pages.note_page import current_landing, local_now, required_note
 from app.pages.screens import Change, SignScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
 from app.pages.words import attention, banner
@@ -59,7 +59,7 @@ def _screen(note: ReadNote, problem: str = "") -> SignScreen:
     return SignScreen(
         launch_id=launch.launch_id,
         csrf=current_csrf(),
-        banner=banner(draft, collaborators().clock().date()),
+        banner=banner(draft, local_now()),
         landing=current_landing(),
         unresolved=attention(note.review),
         changes=tuple(changes),

@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from app.pages.screens import Action, Step
 from app.pages.words import clock_time
 from app.writebacks.state import Stage, WritebackState
 
-FILING = (
+Line = tuple[tuple[Stage, str], ...]
+
+FILING: Line = (
     (Stage.QUEUED, "Queued"),
     (Stage.SENDING, "Sending"),
     (Stage.FILED, "Filed"),
     (Stage.VERIFIED, "Verified"),
 )
-COPYING = ((Stage.AWAITING_COPY, "Copy"), (Stage.COPIED, "Copied"))
+COPYING: Line = ((Stage.AWAITING_COPY, "Copy"), (Stage.COPIED, "Copied"))
 
 SENTENCES = {
     Stage.QUEUED: "Signed. Waiting to be sent to {ehr}.",
@@ -56,24 +59,24 @@ class Status:
     action: Action | None
 
 
-def status(state: WritebackState, signed_at: datetime, ehr: str) -> Status:
-    """Where the write stands. `ehr` is the EHR's name as people say it."""
+def status(state: WritebackState, signed_at: datetime, ehr: str, zone: ZoneInfo) -> Status:
+    """Where the write stands. `ehr` is its name as people say it; times are shown in `zone`."""
     stage = state.stage or Stage.QUEUED
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr)
     sentence = SENTENCES[stage].format(ehr=ehr, parked=parked, differences=", ".join(state.differences))
     line = COPYING if stage in (Stage.AWAITING_COPY, Stage.COPIED) else FILING
-    signed = Step("signed", "Signed", "done", clock_time(signed_at), "")
-    return Status((signed, *_steps(line, state, stage)), sentence, stage not in WORKING, _action(stage))
+    signed = Step("signed", "Signed", "done", clock_time(signed_at.astimezone(zone)), "")
+    return Status((signed, *_steps(line, state, stage, zone)), sentence, stage not in WORKING, _action(stage))
 
 
-def _steps(line: tuple[tuple[Stage, str], ...], state: WritebackState, stage: Stage) -> list[Step]:
+def _steps(line: Line, state: WritebackState, stage: Stage, zone: ZoneInfo) -> list[Step]:
     order = [step for step, _ in line]
     here = STANDS_AT.get(stage, stage)
     if stage is Stage.PARKED:
         here = STANDS_AT.get(state.parked_from or Stage.QUEUED, state.parked_from or Stage.QUEUED)
     at = order.index(here)
     return [
-        _step(step, label, state, _standing(index, at, stage, last=len(order) - 1))
+        _step(step, label, state, _standing(index, at, stage, last=len(order) - 1), zone)
         for index, (step, label) in enumerate(line)
     ]
 
@@ -86,14 +89,14 @@ def _standing(index: int, at: int, stage: Stage, *, last: int) -> str:
     return "done" if index == last or stage is Stage.COPIED else "now"
 
 
-def _step(step: Stage, label: str, state: WritebackState, standing: str) -> Step:
+def _step(step: Stage, label: str, state: WritebackState, standing: str, zone: ZoneInfo) -> Step:
     when = state.since(step)
     words = ""
     if step is Stage.SENDING and state.attempts > 1:
         words = f"Attempt {state.attempts}"
     if step is Stage.VERIFIED and state.stage is Stage.VERIFIED and state.differences:
         words = f"Harmless differences: {', '.join(state.differences)}"
-    return Step(step, label, standing, clock_time(when) if when and standing != "todo" else "", words)
+    return Step(step, label, standing, clock_time(when.astimezone(zone)) if when and standing != "todo" else "", words)
 
 
 def _action(stage: Stage) -> Action | None:

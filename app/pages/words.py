@@ -20,14 +20,14 @@ if STATE_WORDS.keys() != set(ClaimState):
     raise TypeError("every claim state needs its words")
 
 
-def banner(draft: Draft, today: date) -> Banner:
-    """The patient banner from what the chart said when the draft was made."""
+def banner(draft: Draft, now: datetime) -> Banner:
+    """The patient banner from what the chart said when the draft was made. `now` is local, and so are the dates."""
     patient, visit = draft.patient, draft.visit
-    when = f"{_day(visit.start)}, " if visit and visit.start else ""
+    when = f"{_day(visit.start.astimezone(now.tzinfo))}, " if visit and visit.start else ""
     return Banner(
         name=_name(patient),
         sex=SEX.get(patient.sex, patient.sex),
-        age=_age(patient.birth_date, today),
+        age=_age(patient.birth_date, now.date()),
         birth_date=patient.birth_date.isoformat() if patient.birth_date else "not recorded",
         mrn=patient.mrn,
         visit=f"Visit {when}{visit.title}" if visit else "No visit open",
@@ -36,13 +36,13 @@ def banner(draft: Draft, today: date) -> Banner:
 
 
 def clock_time(moment: datetime) -> str:
-    """The time of day, to the second, in UTC."""
-    return f"{moment:%H:%M:%S} UTC"
+    """The time of day, to the second, with the zone's name."""
+    return f"{moment:%H:%M:%S %Z}"
 
 
 def full_time(moment: datetime) -> str:
-    """Day and time, in UTC."""
-    return f"{_day(moment)}, {moment:%H:%M:%S} UTC"
+    """Day and time, with the zone's name."""
+    return f"{_day(moment)}, {clock_time(moment)}"
 
 
 def attention(review: Review) -> tuple[Attention, ...]:

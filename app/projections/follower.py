@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
-from app.db import Database
+from app.db import Database, insert_if_absent
 from app.event_log.read import read_after, tenants
 from app.event_log.recorded import Recorded
 from app.projections import audit_trail, write_status
@@ -50,8 +50,6 @@ def _follow(database: Database, name: str, tenant_id: str) -> int:
 def _lock_position(tx: Connection, name: str, tenant_id: str) -> int:
     mine = (projection_positions.c.projection == name) & (projection_positions.c.tenant_id == tenant_id)
     query = select(projection_positions.c.sequence).where(mine).with_for_update()
-    position: int | None = tx.execute(query).scalar_one_or_none()
-    if position is None:
-        tx.execute(insert(projection_positions).values(projection=name, tenant_id=tenant_id, sequence=0))
-        return 0
-    return position
+    while (position := tx.execute(query).scalar_one_or_none()) is None:  # nobody began yet, or a rebuild took it away
+        insert_if_absent(tx, projection_positions, {"projection": name, "tenant_id": tenant_id, "sequence": 0})
+    return int(position)

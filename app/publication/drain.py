@@ -7,7 +7,7 @@ from structlog import get_logger
 
 from app.clock import Clock
 from app.db import Database
-from app.errors import Corrupt, Fenced
+from app.errors import Corrupt, Fenced, NotFound
 from app.outbox import rows as outbox
 from app.outbox.rows import Lease, Partition
 from app.writebacks.handlers import load
@@ -41,17 +41,17 @@ class Drain:
             return outbox.claim(tx, partition, self._clock(), self._lease)
 
     def _do(self, lease: Lease) -> None:
-        with self._database.read() as tx:
-            state = load(tx, lease.tenant_id, lease.writeback_id)
-        work = self._work.get(state.stage) if state.stage else None
         try:
+            with self._database.read() as tx:
+                state = load(tx, lease.tenant_id, lease.writeback_id)
+            work = self._work.get(state.stage) if state.stage else None
             if work is None:
                 self._release(lease, None)
             else:
                 work(lease, state)
         except Fenced:
             log.warning("lease_lost", writeback=lease.writeback_id, tenant=lease.tenant_id)
-        except Corrupt as error:
+        except (Corrupt, NotFound) as error:
             # Stop this write and say so, again every hour; the others of the partition must not wait for it.
             log.critical("write_corrupt", writeback=lease.writeback_id, tenant=lease.tenant_id, error=str(error))
             self._release(lease, self._clock() + CORRUPT_AGAIN)

@@ -21,6 +21,8 @@ from app.writebacks.state import WritebackState
 from vendors.errors import VendorError
 
 ACCEPTED_NOT_FILED = 202
+# So many sends without a clear answer are no accident: a person should look before the next one.
+MOST_UNCLEAR = 5
 
 log = get_logger()
 
@@ -46,6 +48,9 @@ class Publication:
 
     def send(self, lease: Lease, state: WritebackState) -> None:
         """Carry one queued write through one attempt. Raises `Fenced` when another worker has taken over."""
+        if state.unclear >= MOST_UNCLEAR:
+            self._record(lease, ParkWrite("manual"))
+            return
         try:
             transport = self._ehrs.under_grant_of(lease.tenant_id, state.launch_id, lease.writeback_id)
         except NeedsSignIn:

@@ -20,7 +20,7 @@ def note_body(review: Review) -> str:
 
 
 def signed_text(review: Review, signed_at: datetime) -> str:
-    """The body followed by the signature's printed name, moment and meaning (21 CFR 11.50 as a model)."""
+    """The body followed by the signature's printed name, local moment and meaning (21 CFR 11.50 as a model)."""
     return f"{note_body(review)}\n{ai_statement(review.draft)}\n{signature_line(review.draft, signed_at)}\n"
 
 
@@ -30,8 +30,8 @@ def ai_statement(draft: Draft) -> str:
 
 
 def signature_line(draft: Draft, signed_at: datetime) -> str:
-    """Who signed, when (UTC, to the second) and in which meaning."""
-    return f"Electronically signed by {draft.clinician.name} ({MEANING}) on {signed_at:%Y-%m-%d at %H:%M:%S} UTC."
+    """Who signed, when (to the second, with the zone's name) and in which meaning."""
+    return f"Electronically signed by {draft.clinician.name} ({MEANING}) on {signed_at:%Y-%m-%d at %H:%M:%S %Z}."
 
 
 def attestation(draft: Draft) -> str:

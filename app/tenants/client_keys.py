@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from joserfc.jwk import ECKey, RSAKey
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
-from app.db import Database
+from app.db import Database, insert_if_absent
+from app.errors import Corrupt
 from app.sealing import Keyring, Sealed
 from app.tenants.registrations import Tenant
 from app.tenants.tables import client_keys
@@ -55,8 +56,11 @@ class ClientKeys:
         sealed = self._keyring.seal(json.dumps(key.as_dict(private=True)).encode(), _context(tenant.id, kid))
         row = {"tenant_id": tenant.id, "kid": kid, "algorithm": algorithm, "created_at": now}
         secret = {"ciphertext": sealed.ciphertext, "wrapped_key": sealed.wrapped_key, "key_id": sealed.key_id}
-        tx.execute(insert(client_keys).values(**row, **secret))
-        return PrivateKeyJWT(kid, key, algorithm)
+        insert_if_absent(tx, client_keys, row | secret)
+        kept = self._load(tx, tenant)  # of two processes making one at once, the first one's is everybody's
+        if kept is None:
+            raise Corrupt("A signing key was made and is not there.")
+        return kept
 
 
 def _context(tenant_id: str, kid: str) -> str:

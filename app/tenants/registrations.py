@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -69,6 +70,7 @@ class Tenant(BaseModel):
     authentication: ClientAuthentication
     endpoint_origins: tuple[str, ...] = ()
     frame_origins: tuple[str, ...]
+    timezone: str = "UTC"
     encounter_required: bool = True
     transcript_type: str = "http://ehr.localhost/fhir/document-kind|visit-transcript"
     note: NotePolicy = NotePolicy()
@@ -81,6 +83,18 @@ class Tenant(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise ValueError("must be the absolute URL of the FHIR base, without user, query or fragment")
         return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("must be a time zone of the IANA database, such as America/Chicago")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which this organisation reads its clocks."""
+        return ZoneInfo(self.timezone)
 
     @property
     def is_sandbox(self) -> bool:

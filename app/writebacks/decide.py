@@ -7,6 +7,7 @@ from datetime import datetime
 from app.artifacts.store import ArtifactKind
 from app.errors import Corrupt
 from app.event_log.event import ArtifactRef, Event
+from app.outbox.pause import pause
 from app.writebacks.commands import (
     BeginAttempt,
     Command,
@@ -105,7 +106,7 @@ def _begun(state: WritebackState, command: BeginAttempt) -> Event:
 def _absence(state: WritebackState, command: NoteAbsence, now: datetime) -> Decision:
     times = state.absences + 1
     if times >= command.needed:
-        return Decision(AbsenceProven(), now)
+        return Decision(AbsenceProven(), now + pause(state.unclear))
     return Decision(AbsenceSeen(times=times, due_at=command.due_at), command.due_at)
 
 

@@ -78,6 +78,7 @@ class WritebackState:
     launch_id: LaunchId = NO_LAUNCH
     attempts: int = 0
     absences: int = 0
+    unclear: int = 0
     parked_from: Stage | None = None
     parked_for: str = ""
     resource_id: str | None = None
@@ -127,6 +128,8 @@ def _learnt(event: Event, before: WritebackState) -> dict[str, Any]:
             return {"order": event, "launch_id": LaunchId(event.launch_id), "provenance_settled": settled}
         case AttemptBegun():
             return {"attempts": event.attempt, "absences": 0}
+        case OutcomeBecameUnknown():
+            return {"unclear": before.unclear + 1}
         case AbsenceSeen():
             return {"absences": event.times}
         case WritebackFiled():
@@ -134,7 +137,9 @@ def _learnt(event: Event, before: WritebackState) -> dict[str, Any]:
         case WritebackVerified() | WritebackDrifted():
             return _only(event, "resource_id", "resource_version", "stored", "differences")
         case WritebackParked():
-            return {"parked_from": before.stage, "parked_for": event.reason}
+            # A refused token means that nothing was executed: there is nothing to ask about afterwards.
+            not_executed = event.reason == "reauth" and before.stage is S.SENDING
+            return {"parked_from": S.QUEUED if not_executed else before.stage, "parked_for": event.reason}
         case WritebackResumed():
             return {"launch_id": LaunchId(event.launch_id), "parked_from": None, "parked_for": ""}
         case ProvenanceFiled() | ProvenanceRefused():

@@ -1,10 +1,15 @@
 """From signature to chart, through the real sandbox: filed once, under the signer's token, verified by reading back."""
 
+from datetime import timedelta
+
 import pytest
 from fhir.resources.R4B.documentreference import DocumentReference
 from fhir.resources.R4B.provenance import Provenance
+from sqlalchemy import update
 
 from app.event_log.canonical import digest
+from app.publication.publish import MOST_UNCLEAR
+from app.tenants.tables import grants
 from app.writebacks.state import Stage
 from tests.service import Service
 
@@ -172,3 +177,29 @@ def test_a_commit_followed_by_500_is_adopted_not_repeated(service: Service) -> N
     assert chart.writeback().stage is Stage.VERIFIED
     assert chart.writeback().attempts == 1
     assert len(our_notes(service, "epic")) == before + 1
+
+
+def test_an_ehr_that_never_gives_a_clear_answer_is_not_sent_to_for_ever(service: Service) -> None:
+    chart = service.signed()
+    service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="answer_500", times=50)
+
+    for _ in range(60):
+        service.clock.advance(seconds=60)
+        service.work()
+
+    assert chart.writeback().stage is Stage.PARKED
+    assert chart.writeback().attempts == MOST_UNCLEAR
+    assert "administrator" in chart.status()["html"]
+
+
+def test_an_ehr_that_is_down_is_waited_for_without_giving_up(service: Service) -> None:
+    chart = service.signed()
+    service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="answer_429", times=12)
+
+    for _ in range(40):
+        service.clock.advance(minutes=11)
+        with service.parts.database.write() as tx:
+            tx.execute(update(grants).values(expires_at=service.clock() + timedelta(hours=1)))
+        service.work()
+
+    assert chart.writeback().stage is Stage.VERIFIED

@@ -1,9 +1,17 @@
 import json
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from structlog import get_logger
 
 from app.log_lines import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 def test_only_listed_fields_reach_the_log(capfd: pytest.CaptureFixture[str]) -> None:

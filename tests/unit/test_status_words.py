@@ -1,8 +1,12 @@
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from app.pages.status import FILING, PARKED, STOPPED, WORKING, status
 from app.writebacks.state import Stage, WritebackState
 from tests.factories import NOON, an_order
+
+UTC = ZoneInfo("UTC")
 
 
 def at(stage: Stage, **fields) -> WritebackState:
@@ -11,7 +15,7 @@ def at(stage: Stage, **fields) -> WritebackState:
 
 @pytest.mark.parametrize("stage", list(Stage))
 def test_every_stage_says_where_it_stands_and_what_comes_next(stage: Stage) -> None:
-    line = status(at(stage, parked_for="reauth", parked_from=Stage.QUEUED), NOON, "Epic")
+    line = status(at(stage, parked_for="reauth", parked_from=Stage.QUEUED), NOON, "Epic", UTC)
     assert line.sentence.endswith(".")
     assert "{" not in line.sentence
     assert line.settled is (stage not in WORKING)
@@ -21,10 +25,10 @@ def test_every_stage_says_where_it_stands_and_what_comes_next(stage: Stage) -> N
 
 @pytest.mark.parametrize("reason", ["reauth", "conflict", "manual", "missing"])
 def test_every_parked_reason_has_its_sentence(reason: str) -> None:
-    assert status(at(Stage.PARKED, parked_for=reason, parked_from=Stage.SENDING), NOON, "Epic").sentence == PARKED[
+    assert status(at(Stage.PARKED, parked_for=reason, parked_from=Stage.SENDING), NOON, "Epic", UTC).sentence == PARKED[
         reason
     ].format(ehr="Epic")
 
 
 def test_a_verified_note_has_every_step_behind_it() -> None:
-    assert [step.state for step in status(at(Stage.VERIFIED), NOON, "Epic").steps] == ["done"] * (len(FILING) + 1)
+    assert [step.state for step in status(at(Stage.VERIFIED), NOON, "Epic", UTC).steps] == ["done"] * (len(FILING) + 1)

@@ -8,7 +8,9 @@ from app.publication.next_step import STEPS, Circumstances, NextStep, leaves, ne
 from app.writebacks import commands
 from app.writebacks.decide import decide
 from app.writebacks.events import (
+    AbsenceProven,
     AttemptBegun,
+    AttemptPostponed,
     OutcomeBecameUnknown,
     WritebackFiled,
     WritebackParked,
@@ -129,3 +131,15 @@ def test_a_retry_after_is_obeyed_and_capped() -> None:
 def test_the_first_event_fixes_whose_grant_may_send() -> None:
     assert isinstance(state().order, WritebackQueued)
     assert state().launch_id == "launch-1"
+
+
+def test_a_write_parked_because_its_token_was_refused_goes_back_to_the_queue() -> None:
+    """401 comes before execution: there is nothing to ask the EHR about."""
+    refused = state(BEGUN, WritebackParked(reason="reauth"), WritebackResumed(launch_id="launch-2"))
+    assert refused.stage is Stage.QUEUED
+
+
+def test_unclear_outcomes_are_counted_and_postponed_ones_are_not() -> None:
+    unclear = state(BEGUN, OutcomeBecameUnknown(reason="x"), AbsenceProven(), BEGUN, OutcomeBecameUnknown(reason="x"))
+    postponed = state(BEGUN, AttemptPostponed(reason="NotSent", due_at=NOON))
+    assert (unclear.unclear, postponed.unclear) == (2, 0)
