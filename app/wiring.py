@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock) ->
     for blueprint in (charts, claims, signature, filing, record, health):
         app.register_blueprint(blueprint)
     render_errors(app)
-    frame_every_response(app, parts.tenants)
+    frame_every_response(app, parts.tenants, settings.public_url)
     return app
 
 

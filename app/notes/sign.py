@@ -6,8 +6,6 @@ written together or not at all.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -17,29 +15,22 @@ from app.db import Database
 from app.errors import Conflict, SigningRefused, StaleReview, StreamMoved
 from app.event_log.append import append
 from app.event_log.canonical import digest
-from app.event_log.event import ArtifactRef
 from app.ids import NoteId, WritebackId, new_writeback_id
 from app.notes.commands import SignNote
 from app.notes.events import NoteSigned
+from app.notes.landing import landing_of
+from app.notes.orders import Orders
 from app.notes.prepare import as_answer
 from app.notes.reading import ReadNote, load_state, read_note, stream_of
-from app.notes.snapshot import MAPPING_VERSION, Snapshot, as_signed_note, note_identifier
-from app.notes.state import NoteState, Stage
+from app.notes.snapshot import take_snapshot
+from app.notes.state import NoteState
 from app.outbox.rows import Partition
-from app.policy.route import Landing, Route, RouteFacts, choose_route
+from app.policy.route import Landing
 from app.policy.rules import SigningFacts
 from app.policy.rulesets import refusals
-from app.provenance.records import IDENTIFIER_SYSTEM, Provenanced, build_provenance
-from app.review.note_text import MEANING, attestation, signed_text
 from app.tenants.ehr import EHRs
 from app.tenants.launches import Launch
-from app.writebacks import handlers as writebacks
-from app.writebacks.events import CopyOffered, WritebackQueued
-from app.writebacks.ledger import idempotency_key
-from launch.scopes import GrantedScopes
 from vendors.errors import VendorError
-
-FIRST_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -66,21 +57,13 @@ class Signing:
         self._database = database
         self._artifacts = artifacts
         self._ehrs = ehrs
+        self._orders = Orders(artifacts, ehrs)
         self._clock = clock
 
     def landing(self, launch: Launch) -> Landing:
         """Where a note signed under this launch would go."""
-        tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
-        scopes = GrantedScopes(launch.scopes)
-        return choose_route(
-            RouteFacts(
-                vendor_takes_notes=profile.supports("DocumentReference", "create"),
-                write_granted=scopes.allows("DocumentReference", "c"),
-                read_granted=scopes.allows("DocumentReference", "r") and scopes.allows("DocumentReference", "s"),
-                encounter_required=tenant.encounter_required or profile.note.encounter_required.value,
-                has_encounter=launch.encounter is not None,
-            )
-        )
+        profile = self._ehrs.adapter(launch.tenant_id).profile
+        return landing_of(launch, self._ehrs.tenant(launch.tenant_id), profile)
 
     def sign(self, command: SignNote) -> Signed:
         """Sign, once: the same note signed again gives the same answer.
@@ -152,135 +135,28 @@ class Signing:
         )
 
     def _record(self, tx: Connection, launch: Launch, note: ReadNote, landing: Landing) -> Signed:
-        now, writeback_id = self._clock().replace(microsecond=0), new_writeback_id()
-        snapshot = _snapshot(launch, note, now, self._ehrs.tenant(launch.tenant_id).zone)
-        kept = self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.SNAPSHOT, snapshot.canonical(), now)
-        version = self._append_signed(tx, launch, note, snapshot, kept, writeback_id)
-        because = f"{stream_of(note.note_id)}@{version}"
-        provenance = self._keep_provenance(tx, launch, note, snapshot)
-        if landing.route is Route.COPY:
-            offer = self._offer(launch, note, snapshot, provenance)
-            writebacks.offer_copy(
-                tx, launch.tenant_id, writeback_id, offer, actor=launch.actor, causation=because, now=now
-            )
-            return Signed(note.note_id, writeback_id, None)
-        order = self._order(tx, launch, note, snapshot, provenance)
-        ring = writebacks.queue(
-            tx, launch.tenant_id, writeback_id, order, actor=launch.actor, causation=because, now=now
-        )
-        return Signed(note.note_id, writeback_id, ring)
-
-    def _append_signed(
-        self,
-        tx: Connection,
-        launch: Launch,
-        note: ReadNote,
-        snapshot: Snapshot,
-        kept: ArtifactRef,
-        writeback: WritebackId,
-    ) -> int:
-        if note.state.stage is Stage.SIGNED:
-            raise Conflict("This note was signed a moment ago.")
+        tenant, writeback_id = self._ehrs.tenant(launch.tenant_id), new_writeback_id()
+        now = self._clock().replace(microsecond=0)  # the signature's moment is printed to the second
+        snapshot = take_snapshot(launch, note, now, tenant.zone)
         event = NoteSigned(
             launch_id=launch.launch_id,
             note_version=snapshot.note_version,
             displayed_hash=snapshot.displayed_hash,
-            snapshot=kept,
+            snapshot=self._artifacts.keep(tx, tenant.id, ArtifactKind.SNAPSHOT, snapshot.canonical(), now),
             text_digest=digest(snapshot.text.encode()),
             meaning=snapshot.meaning,
-            policy_version=self._ehrs.tenant(launch.tenant_id).workflow.ruleset,
-            writeback_id=writeback,
+            policy_version=tenant.workflow.ruleset,
+            writeback_id=writeback_id,
         )
-        stream = stream_of(note.note_id)
-        return append(
-            tx,
-            launch.tenant_id,
-            stream,
-            note.state.version,
-            [event],
-            actor=launch.actor,
-            causation=f"launch:{launch.launch_id}",
-            now=snapshot.signed_at,
+        stream, because = stream_of(note.note_id), f"launch:{launch.launch_id}"
+        expected = note.state.version
+        version = append(
+            tx, launch.tenant_id, stream, expected, [event], actor=launch.actor, causation=because, now=now
         )
-
-    def _keep_provenance(self, tx: Connection, launch: Launch, note: ReadNote, snapshot: Snapshot) -> ArtifactRef:
-        about = Provenanced(
-            identifier=snapshot.identifier,
-            draft=note.review.draft,
-            draft_digest=digest(note.review.draft.canonical()),
-            signed_at=snapshot.signed_at,
-            organization_name=self._ehrs.tenant(launch.tenant_id).organization,
+        ring = self._orders.place(
+            tx, writeback_id, launch, note.review.draft, snapshot, landing, causation=f"{stream}@{version}"
         )
-        content = build_provenance(about)
-        return self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PROVENANCE, content, snapshot.signed_at)
-
-    def _order(
-        self, tx: Connection, launch: Launch, note: ReadNote, snapshot: Snapshot, provenance: ArtifactRef
-    ) -> WritebackQueued:
-        tenant, adapter = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id)
-        payload = adapter.render_note(as_signed_note(snapshot, note.review.draft, tenant))
-        kept = self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PAYLOAD, payload, snapshot.signed_at)
-        takes_provenance = adapter.profile.supports("Provenance", "create") and GrantedScopes(launch.scopes).allows(
-            "Provenance", "c"
-        )
-        return WritebackQueued(
-            **_common(launch, note, snapshot, adapter.profile.name, adapter.profile.version, tenant.workflow.id),
-            resource_type="DocumentReference",
-            mutation="create",
-            idempotency_key=idempotency_key(
-                launch.tenant_id, note.note_id, snapshot.note_version, "DocumentReference", "create"
-            ),
-            payload=kept,
-            payload_digest=digest(payload),
-            mapping_version=MAPPING_VERSION,
-            provenance=provenance,
-            provenance_route="post" if takes_provenance else "kept",
-        )
-
-    def _offer(self, launch: Launch, note: ReadNote, snapshot: Snapshot, provenance: ArtifactRef) -> CopyOffered:
-        tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
-        common = _common(launch, note, snapshot, profile.name, profile.version, tenant.workflow.id)
-        return CopyOffered(**common, provenance=provenance)
-
-
-def _common(
-    launch: Launch, note: ReadNote, snapshot: Snapshot, profile: str, profile_version: str, workflow: str
-) -> dict[str, object]:
-    return {
-        "note_id": note.note_id,
-        "note_version": snapshot.note_version,
-        "launch_id": launch.launch_id,
-        "author_issuer": launch.issuer,
-        "author_subject": launch.subject,
-        "author": snapshot.author,
-        "patient": snapshot.patient,
-        "encounter": snapshot.encounter,
-        "workflow": workflow,
-        "identifier": f"{IDENTIFIER_SYSTEM}|{snapshot.identifier}",
-        "profile": profile,
-        "profile_version": profile_version,
-    }
-
-
-def _snapshot(launch: Launch, note: ReadNote, now: datetime, zone: ZoneInfo) -> Snapshot:
-    draft = note.review.draft
-    return Snapshot(
-        tenant_id=launch.tenant_id,
-        note_id=note.note_id,
-        note_version=FIRST_VERSION,
-        identifier=note_identifier(launch.tenant_id, note.note_id, FIRST_VERSION),
-        patient=launch.patient,
-        encounter=launch.encounter,
-        author=launch.fhir_user,
-        author_name=draft.clinician.name,
-        author_issuer=launch.issuer,
-        author_subject=launch.subject,
-        meaning=MEANING,
-        statement=attestation(draft),
-        displayed_hash=note.review.displayed_hash,
-        text=signed_text(note.review, now.astimezone(zone)),
-        signed_at=now,
-    )
+        return Signed(note.note_id, writeback_id, ring)
 
 
 def _already(note_id: NoteId, state: NoteState) -> Signed:

@@ -1,14 +1,19 @@
 """The signed snapshot: everything the signature covers, in one canonical value that never changes again."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from app.drafting.draft import Draft, Value
 from app.event_log.canonical import canonical_json, digest
+from app.notes.reading import ReadNote
 from app.provenance.records import IDENTIFIER_SYSTEM
+from app.review.note_text import MEANING, attestation, signed_text
+from app.tenants.launches import Launch
 from app.tenants.registrations import Tenant
 from vendors.contract import SignedNote
 
 MAPPING_VERSION = "note-1"
+FIRST_VERSION = 1
 
 
 class Snapshot(Value):
@@ -29,6 +34,28 @@ class Snapshot(Value):
     displayed_hash: str
     text: str
     signed_at: datetime
+
+
+def take_snapshot(launch: Launch, note: ReadNote, now: datetime, zone: ZoneInfo) -> Snapshot:
+    """What this launch signs of this note at `now`; `zone` is where the organisation reads its clocks."""
+    draft = note.review.draft
+    return Snapshot(
+        tenant_id=launch.tenant_id,
+        note_id=note.note_id,
+        note_version=FIRST_VERSION,
+        identifier=note_identifier(launch.tenant_id, note.note_id, FIRST_VERSION),
+        patient=launch.patient,
+        encounter=launch.encounter,
+        author=launch.fhir_user,
+        author_name=draft.clinician.name,
+        author_issuer=launch.issuer,
+        author_subject=launch.subject,
+        meaning=MEANING,
+        statement=attestation(draft),
+        displayed_hash=note.review.displayed_hash,
+        text=signed_text(note.review, now.astimezone(zone)),
+        signed_at=now,
+    )
 
 
 def note_identifier(tenant_id: str, note_id: str, note_version: int) -> str:

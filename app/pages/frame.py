@@ -14,8 +14,10 @@ CSP = (
 )
 
 
-def frame_every_response(app: Flask, tenants: Tenants) -> None:
+def frame_every_response(app: Flask, tenants: Tenants, public_url: str) -> None:
     """Set the headers on every response of `app`, whatever made it."""
+    # By the address that browsers use: behind a proxy the request itself does not know that it came over TLS.
+    is_secure = public_url.startswith("https://")
 
     @app.after_request
     def set_headers(response: Response) -> Response:
@@ -27,7 +29,7 @@ def frame_every_response(app: Flask, tenants: Tenants) -> None:
         response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = "clipboard-write=(self)"
-        if request.is_secure:
+        if is_secure:
             response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
         if request.endpoint != "static" and "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
