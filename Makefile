@@ -10,7 +10,7 @@ help: ## What each target does
 
 setup: $(STAMP) ## Install everything the project needs into .venv (safe to run again)
 
-$(STAMP): requirements-dev.lock pyproject.toml .ci/setup
+$(STAMP): requirements-dev.lock pyproject.toml .ci/setup tests/peers/oidc/package-lock.json
 	@PYTHON="$(PYTHON)" .ci/setup
 	@touch $(STAMP)
 
@@ -40,4 +40,4 @@ lock: ## Rewrite the lock files from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -q --group dev pyproject.toml -o requirements-dev.lock
 
 clean: ## Remove what setup and the demo made
-	rm -rf .venv .countersign build *.egg-info
+	rm -rf .venv .countersign build *.egg-info tests/peers/oidc/node_modules
