@@ -8,14 +8,19 @@ from app.artifacts.store import verify_artifact
 from app.errors import Corrupt
 from app.event_log.event import event_from, referenced_artifacts
 from app.event_log.tables import events as table
-from app.event_log.verify import Problem, Report, verify
+from app.event_log.verify import AS_STORED, Problem, Report, undecodable_text_allowed, verify
 
 
 def verify_everything(tx: Connection) -> Report:
     """The log's own report, with what is wrong with the artifacts added."""
     chains = verify(tx)
-    query = select(table.c.tenant_id, table.c.sequence, table.c.tag, table.c.payload)
-    artifacts = [problem for row in tx.execute(query) for problem in _artifact_problems(tx, *row)]
+    query = select(*AS_STORED).order_by(table.c.tenant_id, table.c.sequence)
+    with undecodable_text_allowed(tx):
+        artifacts = [
+            problem
+            for row in tx.execute(query)
+            for problem in _artifact_problems(tx, row.tenant_id, row.sequence, row.tag, row.payload)
+        ]
     return Report(chains.events, chains.problems + tuple(artifacts))
 
 

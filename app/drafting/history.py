@@ -6,7 +6,7 @@ from itertools import pairwise
 from app.drafting import cues
 from app.drafting.draft import Evidence, Source
 from app.drafting.statement import Statement, place, tidied
-from app.drafting.transcript import Turn
+from app.drafting.transcript import Sentence, Turn
 
 LONGEST_WORDS = 260
 
@@ -22,7 +22,7 @@ def history(transcript: Source, turns: Sequence[Turn]) -> Iterator[Statement]:
             if _clinical(question) or _clinical(told.text):
                 yield _answer(transcript, asked, question, told)
         elif _clinical(told.text) or (question and _clinical(question)):
-            yield _own_words(transcript, question, told)
+            yield _own_words(transcript, asked, question, told)
 
 
 def _exam_begins(turns: Sequence[Turn]) -> int:
@@ -45,16 +45,22 @@ def _clinical(text: str) -> bool:
 
 def _answer(transcript: Source, asked: Turn, question: str, told: Turn) -> Statement:
     text = f"Asked “{question}”, answered “{_shortened(tidied(told.text, keep_start=True))}”"
-    evidence = Evidence(source_id=transcript.id, start=asked.start, end=told.end, label=place(asked.sentences[0]))
-    return Statement("answers", text, (evidence,))
+    return Statement("answers", text, (_cite(transcript, _first_question(asked), told),))
 
 
-def _own_words(transcript: Source, question: str, told: Turn) -> Statement:
-    asked = f" (asked “{question}”)" if question else ""
-    text = f"Patient{asked}: “{_shortened(tidied(told.text))}”"
-    start = told.asked_from if question else told.start
-    evidence = Evidence(source_id=transcript.id, start=start, end=told.end, label=place(told.sentences[0]))
-    return Statement("hpi", text, (evidence,))
+def _own_words(transcript: Source, asked: Turn, question: str, told: Turn) -> Statement:
+    because = f" (asked “{question}”)" if question else ""
+    text = f"Patient{because}: “{_shortened(tidied(told.text))}”"
+    first = _first_question(asked) if question else told.sentences[0]
+    return Statement("hpi", text, (_cite(transcript, first, told),))
+
+
+def _first_question(turn: Turn) -> Sentence:
+    return next(sentence for sentence in turn.sentences if sentence.is_question)
+
+
+def _cite(transcript: Source, first: Sentence, told: Turn) -> Evidence:
+    return Evidence(source_id=transcript.id, start=first.start, end=told.end, label=place(first))
 
 
 def _shortened(text: str) -> str:

@@ -7,6 +7,8 @@ from app.drafting import cues
 from app.drafting.draft import Evidence, Tier
 from app.drafting.transcript import Sentence
 
+STAGE_DIRECTION = re.compile(r"\[[a-z ]{2,30}\]", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -25,7 +27,7 @@ def place(sentence: Sentence) -> str:
 
 def tidied(text: str, *, keep_start: bool = False) -> str:
     """Fillers and speech recognition's spacing removed; no word of content changes."""
-    text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"\s+", " ", STAGE_DIRECTION.sub(" ", text)).strip()
     if not keep_start:
         text = cues.LEADING_FILLER.sub("", text)
     text = cues.INNER_FILLER.sub(" ", text)

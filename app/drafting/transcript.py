@@ -11,7 +11,7 @@ from itertools import groupby
 
 TURN = re.compile(
     r"^[ \t]*(?:\[(?P<time>\d{1,2}:\d{2}(?::\d{2})?)\][ \t]*)?"
-    r"(?:\[(?P<bracket>[A-Za-z_ ]{2,20})\]|(?P<label>[A-Z][A-Za-z]{2,14}):)?[ \t]*(?P<speech>\S.*)$",
+    r"(?:\[(?P<bracket>[A-Za-z_ '\u2019]{2,30})\]|(?P<label>[A-Z][A-Za-z]{2,14}):)?[ \t]*(?P<speech>\S.*)$",
     re.MULTILINE,
 )
 SENTENCE = re.compile(r"\S.*?(?:[.?!]+(?=\s)(?!\s*\d)|$)", re.DOTALL)
@@ -45,10 +45,9 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one person said before the other went on. `asked_from` is where the turn before begins."""
+    """What one person said before the other went on."""
 
     sentences: tuple[Sentence, ...]
-    asked_from: int
 
     @property
     def clinician(self) -> bool:
@@ -73,9 +72,7 @@ class Turn:
 
 def read_turns(text: str) -> list[Turn]:
     """Every turn of the transcript in order."""
-    grouped = [tuple(sentences) for _, sentences in groupby(_sentences(text), key=lambda sentence: sentence.turn)]
-    starts = [0, *(sentences[0].start for sentences in grouped)]
-    return [Turn(sentences, asked_from) for sentences, asked_from in zip(grouped, starts, strict=False)]
+    return [Turn(tuple(sentences)) for _, sentences in groupby(_sentences(text), key=lambda sentence: sentence.turn)]
 
 
 def _sentences(text: str) -> list[Sentence]:

@@ -1,10 +1,20 @@
-"""Is the log what was written? Recomputes every chain from its first event, trusting no stored hash."""
+"""Is the log what was written? Recomputes every chain from its first event, trusting no stored hash.
+
+Whoever changed a row may have left anything in it, and SQLite takes anything anywhere. So the stored values are read
+as they are, and what cannot have been written by us is a finding, never a crash. A tail that was cut off together
+with its recorded head cannot be found from inside the database.
+"""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select, type_coerce
+from sqlalchemy.types import NullType
 
 from app.event_log.recorded import GENESIS, chain_hash
 from app.event_log.tables import events as table
@@ -33,40 +43,90 @@ class Report:
         return not self.problems
 
 
+# The columns without the conversions that would fail on, or hide, what somebody else wrote.
+AS_STORED = tuple(type_coerce(column, NullType()).label(column.name) for column in table.c)
+
+
 def verify(tx: Connection) -> Report:
     """Check sequence, links, hashes and the recorded head of every tenant's chain."""
     heads = {row.tenant_id: row for row in tx.execute(select(log_heads))}
-    rows = tx.execute(select(table).order_by(table.c.tenant_id, table.c.sequence).execution_options(yield_per=1000))
     count, problems = 0, list[Problem]()
-    for tenant_id, chain in groupby(rows, key=lambda row: row.tenant_id):
-        previous, sequence = GENESIS, 0
-        for row in chain:
-            count += 1
-            problems += _check(row, previous, sequence + 1)
-            previous, sequence = row.hash, row.sequence
-        head = heads.pop(tenant_id, None)
-        if head is None or (head.sequence, head.hash) != (sequence, previous):
-            problems.append(Problem(tenant_id, sequence, "the chain does not end at its recorded head"))
+    with undecodable_text_allowed(tx):
+        rows = tx.execute(select(*AS_STORED).order_by(table.c.tenant_id, table.c.sequence))
+        for tenant_id, chain in groupby(rows.yield_per(1000), key=lambda row: row.tenant_id):
+            previous, sequence, position = GENESIS, 0, 0
+            for row in chain:
+                count += 1
+                found = _check(row, previous, sequence + 1, position)
+                problems += [Problem(tenant_id, row.sequence, what) for what in found]
+                previous, position = row.hash, row.position
+                sequence = row.sequence if isinstance(row.sequence, int) else sequence + 1
+            head = heads.pop(tenant_id, None)
+            if head is None or (head.sequence, head.hash) != (sequence, previous):
+                problems.append(Problem(tenant_id, sequence, "the chain does not end at its recorded head"))
     problems += [Problem(name, 0, "the whole chain is missing") for name, head in heads.items() if head.sequence]
     return Report(count, tuple(problems))
 
 
-def _check(row: Row[tuple[object, ...]], previous: str, expected_sequence: int) -> list[Problem]:
+@contextmanager
+def undecodable_text_allowed(tx: Connection) -> Iterator[None]:
+    """SQLite keeps bytes that are no UTF-8 in a text column and then refuses to read them; read them marked instead."""
+    driver: Any = tx.connection.driver_connection
+    if tx.dialect.name != "sqlite":
+        yield
+        return
+    before, driver.text_factory = driver.text_factory, lambda stored: stored.decode(errors="replace")
+    try:
+        yield
+    finally:
+        driver.text_factory = before
+
+
+def _check(row: Any, previous: str, expected_sequence: int, after_position: int) -> list[str]:
     found = []
     if row.sequence != expected_sequence:
-        found.append(f"events {expected_sequence} to {row.sequence - 1} are missing")
+        found.append(_gap(row.sequence, expected_sequence))
+    if row.position <= after_position:
+        found.append("the event stands before its predecessor")
     if row.previous_hash != previous:
         found.append("the link to the event before is broken")
-    if chain_hash(row.previous_hash, dict(row._mapping), row.payload) != row.hash:
+    if not _is_intact(row):
         found.append("the event was changed after it was recorded")
-    if not _is_json(row.payload):
-        found.append("the payload is not readable")
-    return [Problem(row.tenant_id, row.sequence, what) for what in found]
+    return found
 
 
-def _is_json(payload: bytes) -> bool:
+def _gap(sequence: object, expected: int) -> str:
+    if isinstance(sequence, int) and sequence > expected:
+        return f"events {expected} to {sequence - 1} are missing"
+    return f"event {expected} is missing"
+
+
+def _is_intact(row: Any) -> bool:
+    moment = _moment(row.recorded_at)
+    if moment is None or not _is_json(row.payload):
+        return False
     try:
-        json.loads(payload)
+        hashed = chain_hash(row.previous_hash, {**row._mapping, "recorded_at": moment}, row.payload)
+    except (AttributeError, TypeError):  # a value that is not even of the column's type
+        return False
+    return hashed == str(row.hash)
+
+
+def _moment(stored: object) -> datetime | None:
+    """The moment as it was hashed; None when it is not spelled as we write it."""
+    if isinstance(stored, datetime):
+        return stored.astimezone(UTC)
+    try:
+        moment = datetime.fromisoformat(str(stored))
+    except ValueError:
+        return None
+    written = moment.isoformat(sep=" ", timespec="microseconds")
+    return moment.replace(tzinfo=UTC) if written == stored else None
+
+
+def _is_json(payload: object) -> bool:
+    try:
+        json.loads(payload if isinstance(payload, bytes) else b"")
     except ValueError:
         return False
     return True

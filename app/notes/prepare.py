@@ -12,7 +12,7 @@ from app.tenants.launches import Launch
 from vendors.chart import Chart, read_chart
 from vendors.errors import NotAuthorized, NotFound, TokenRefused, VendorError
 
-NOTHING_LOST = "Nothing was changed. Try again; if it happens again, tell your administrator the code below."
+NOTHING_LOST = "Nothing was changed. Try again; if it happens again, tell your administrator."
 
 
 class Preparation:

@@ -94,13 +94,15 @@ def _evidence(draft: Draft, evidence: DraftEvidence, number: int) -> Evidence:
 
 
 def _before(text: str, start: int) -> str:
-    cut = text[max(0, start - AROUND) : start]
-    return ("…" if start > AROUND else "") + cut.lstrip()
+    if start <= AROUND:
+        return text[:start].lstrip()
+    return "…" + text[start - AROUND : start].partition(" ")[2]
 
 
 def _after(text: str, end: int) -> str:
-    cut = text[end : end + AROUND]
-    return cut.rstrip() + ("…" if len(text) > end + AROUND else "")
+    if len(text) <= end + AROUND:
+        return text[end:].rstrip()
+    return text[end : end + AROUND].rpartition(" ")[0] + "…"
 
 
 def _drafted_by(draft: Draft) -> str:

@@ -52,7 +52,7 @@ def attention(review: Review) -> tuple[Attention, ...]:
 
 def _needs(claim: ReviewedClaim) -> str:
     text = " ".join(claim.text.split())
-    quote = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE].rstrip()}…"
+    quote = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE].rpartition(' ')[0]}…"
     if claim.finding.state in (ClaimState.UNSUPPORTED, ClaimState.CONTRADICTED):
         return f"{STATE_WORDS[claim.finding.state]}: {quote}"
     return f"{'Confirm' if claim.claim.tier is Tier.HIGH else 'Check'}: {quote}"

@@ -64,3 +64,19 @@ def test_a_transcript_of_200_kilobytes_is_drafted_within_its_limits() -> None:
 def test_a_transcript_of_noise_gives_no_statement() -> None:
     draft = ExtractiveDrafter().draft(material("\x00\x01 ???? \n\n[doctor]\n[patient] \n" * 50))
     assert not [claim for claim in draft.claims if claim.text]
+
+
+def test_a_question_is_cited_from_where_it_begins_so_that_what_was_said_before_it_does_not_count() -> None:
+    said = "[doctor] no wheezes, good. are you still on the pill?\n[patient] yes, every day.\n"
+    draft = ExtractiveDrafter().draft(material(said))
+    (answer,) = [claim for claim in draft.claims if claim.section == "answers"]
+    assert answer.state is ClaimState.SUPPORTED
+    assert draft.passage(answer.evidence[0]).startswith("are you still")
+
+
+def test_a_relatives_words_are_the_patients_side_and_stage_directions_are_left_out() -> None:
+    said = "[doctor] [chuckles] any fever?\n[patient's father] no, just the cough since monday.\n"
+    draft = ExtractiveDrafter().draft(material(said))
+    assert [claim.text for claim in draft.claims if claim.section == "answers"] == [
+        "Asked “Any fever?”, answered “No, just the cough since monday.”"
+    ]
