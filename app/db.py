@@ -77,9 +77,15 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with self.engine.connect() as connection, connection.begin():
+        """A transaction that only reads, all of it at one moment: what others commit meanwhile does not show."""
+        with self._reading() as connection, connection.begin():
             yield connection
+
+    def _reading(self) -> Connection:
+        connection = self.engine.connect()
+        if self.engine.dialect.name == "postgresql":
+            return connection.execution_options(isolation_level="REPEATABLE READ")
+        return connection  # SQLite's WAL gives every transaction its own moment
 
 
 def open_database(settings: Settings) -> Database:

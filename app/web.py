@@ -1,16 +1,40 @@
 """The web process: gunicorn with threads, the app built once and frozen before it serves."""
 
 import gc
+import sys
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from structlog import get_logger
 
+from app.log_lines import place_of
 from app.settings import Settings
 from app.tenants.registrations import load_tenants, require_secrets
 from app.wiring import create_app
 
 THREADS = 8
+
+log = get_logger()
+
+
+class _ServerLog(Logger):  # type: ignore[misc]
+    """gunicorn's messages as our log lines: the pattern of a message, never the request that it was filled with."""
+
+    def warning(self, msg: str, *_: object, **__: object) -> None:
+        """An invalid request comes filled in already: what follows "from" may hold a launch token or a code."""
+        log.warning("web_server", detail=msg.partition(" from ")[0])
+
+    def error(self, msg: str, *_: object, **__: object) -> None:
+        """Such as a port that is taken."""
+        log.error("web_server", detail=msg)
+
+    def exception(self, msg: str, *_: object, **__: object) -> None:
+        """What no error handler caught: where it happened, not which address was asked for."""
+        error = sys.exception()
+        place = place_of(error) if error else ""
+        log.critical("web_server", detail=msg, error=type(error).__name__, place=place)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -46,6 +70,7 @@ def serve(settings: Settings, bind: str, port: int, workers: int) -> None:
         "worker_class": "gthread",
         "accesslog": None,
         "loglevel": "warning",
+        "logger_class": _ServerLog,
         "graceful_timeout": 30,
         "control_socket_disable": True,
         "limit_request_line": 8190,  # launch tokens can be long JWTs

@@ -6,6 +6,7 @@ from threading import Event
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 
 from app.collaborators import EXTENSION, Collaborators
@@ -41,8 +42,10 @@ def _drain(tenant_id: str, workflow: str) -> None:
     parts = _parts[0]
     partition = Partition(TenantId(tenant_id), workflow)
     parts.relay.answer(partition)
-    steps = parts.drain.run(partition)
-    log.info("drained", tenant=tenant_id, workflow=workflow, steps=steps)
+    drained = parts.drain.run(partition)
+    log.info("drained", tenant=tenant_id, workflow=workflow, steps=drained.steps)
+    if not drained.is_empty:
+        parts.relay.ring(partition)
 
 
 def run_worker(settings: Settings) -> None:
@@ -61,7 +64,10 @@ def run_sweeper(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     while not stopped.wait(settings.sweep_seconds):
-        sweep_once(parts)
+        try:
+            sweep_once(parts)
+        except SQLAlchemyError as error:  # the database may be away for a while; whoever looks for what is due may not
+            log.error("sweep_failed", error=type(error).__name__, place=place_of(error))
 
 
 def sweep_once(parts: Collaborators) -> int:

@@ -15,6 +15,7 @@ function openEditor(claim) {
   claim.dataset.editing = "";
   box.focus();
   box.setSelectionRange(box.value.length, box.value.length);
+  claim.querySelector("[data-editor]").scrollIntoView({ block: "nearest" });
 }
 
 async function closeEditor(claim) {

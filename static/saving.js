@@ -144,7 +144,10 @@ const revisionIn = (html) => parse(html).querySelector("[name=revision]").value;
 
 function setState(claim, ...content) {
   const state = claim.querySelector("[data-save-state]");
+  const hadFocus = state.contains(document.activeElement);
   state.replaceChildren(...content);
+  // The button that was pressed is gone now; the keyboard stays on the line.
+  if (hadFocus) ("editing" in claim.dataset ? boxOf(claim) : claim).focus({ preventScroll: true });
   if (content[0] instanceof Element) state.scrollIntoView({ block: "nearest" });
 }
 

@@ -1,6 +1,7 @@
 """The command line: `countersign COMMAND`, also `python -m app.cli`."""
 
 import click
+from pydantic import ValidationError
 
 from app.cli.demo import demo
 from app.cli.log import log
@@ -28,6 +29,9 @@ def main() -> None:
         countersign()
     except (Misconfigured, ProfileRefused) as error:
         raise SystemExit(f"countersign: {error}") from error
+    except ValidationError as error:
+        wrong = ", ".join(f"COUNTERSIGN_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
+        raise SystemExit(f"countersign: {wrong}") from error
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -32,18 +34,24 @@ def demo(home: Path | None, transcripts: Path | None, *, checking: bool, as_json
     if checking:
         from app.demo.check import check, check_lines  # noqa: PLC0415 - a server has no browser to drive
 
+        _when_told_to_stop(lambda: sys.exit(1))
         home = home or Path(tempfile.mkdtemp(prefix="countersign-check-"))
         found = check(home, transcripts)
         report(found, check_lines(found, home), as_json=as_json, ok=bool(found["ok"]))
     stopped = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    _when_told_to_stop(lambda: sys.exit(0))  # while it starts: an exception, so that what was started is stopped
     with running_demo(home or Path(".countersign"), transcripts) as demo:
+        _when_told_to_stop(stopped.set)
         _greet(demo, as_json=as_json)
         while not stopped.wait(LOOK_AGAIN_SECONDS):
             for name in demo.processes.restart_dead():
                 click.echo(f"{name} had stopped and was started again", err=True)
     click.echo("Stopped.", err=True)
+
+
+def _when_told_to_stop(act: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
 
 
 def _greet(demo: Demo, *, as_json: bool) -> None:

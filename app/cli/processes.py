@@ -1,8 +1,8 @@
 """The long-running processes, one command each."""
 
 import json
+import os
 import secrets
-import subprocess
 import sys
 from pathlib import Path
 
@@ -60,10 +60,11 @@ def sandbox(port: int, home: Path | None, clients: Path | None, transcripts: Pat
     settings = Settings()
     home = home or settings.home / "sandbox"
     # A process of its own: the sandbox knows nothing of the app, and the app nothing of the sandbox.
-    command = [sys.executable, "-m", "sandbox", "--port", str(port), "--home", str(home), "--bind", bind]
-    command += ["--clients", str(clients or _registered(home, settings))]
-    command += ["--transcripts", str(transcripts)] if transcripts else []
-    sys.exit(subprocess.call(command, cwd=ROOT))
+    command = [sys.executable, "-m", "sandbox", "--port", str(port), "--home", str(home.resolve()), "--bind", bind]
+    command += ["--clients", str((clients or _registered(home, settings)).resolve())]
+    command += ["--transcripts", str(transcripts.resolve())] if transcripts else []
+    os.chdir(ROOT)
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter; signals then reach the EHRs themselves
 
 
 def _registered(home: Path, settings: Settings) -> Path:

@@ -1,11 +1,13 @@
 """The whole product on one machine: sandbox EHR, web, worker, sweeper and the embedded servers, as one thing."""
 
+import fcntl
 import json
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +42,8 @@ def running_demo(home: Path, transcripts: Path | None = None, **extra: str) -> I
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     redis = None if os.environ.get("COUNTERSIGN_REDIS_URL") else EmbeddedRedis(home)
-    app_port, sandbox_port = _port(APP_PORT), _port(SANDBOX_PORT)
+    ports = ExitStack()
+    app_port, sandbox_port = _port(APP_PORT, ports), _port(SANDBOX_PORT, ports)
     app, sandbox = f"http://app.localhost:{app_port}", f"http://ehr.localhost:{sandbox_port}"
     environment = _environment(home, app, sandbox, redis.url if redis else "") | extra
     processes = Processes(home / "logs", environment)
@@ -53,6 +56,7 @@ def running_demo(home: Path, transcripts: Path | None = None, **extra: str) -> I
         processes.stop()
         if redis:
             redis.stop()
+        ports.close()
 
 
 def _start_all(
@@ -92,15 +96,22 @@ def _environment(home: Path, app: str, sandbox: str, redis_url: str) -> dict[str
     return {**os.environ, **mine, **({"COUNTERSIGN_REDIS_URL": redis_url} if redis_url else {})}
 
 
-def _port(preferred: int) -> int:
-    """The preferred port, or a free one when somebody else is there."""
+def _port(preferred: int, ours: ExitStack) -> int:
+    """The preferred port, or a free one when somebody else is there or another demo is about to be."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
+            _reserve(preferred, ours)
             probe.bind(("127.0.0.1", preferred))
         except OSError:
             probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _reserve(port: int, ours: ExitStack) -> None:
+    """Keep other demos off a port that nobody listens on yet. Raises `OSError` when one was faster."""
+    lock = ours.enter_context((Path(tempfile.gettempdir()) / f"countersign-demo-{port}.lock").open("w"))
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _answers(port: int, path: str) -> bool:

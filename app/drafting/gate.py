@@ -6,7 +6,7 @@ of a reason to say something else: no evidence is unsupported, an unreadable tex
 
 import re
 
-from app.drafting.doses import dose_difference
+from app.drafting.doses import DoseDifference, dose_difference
 from app.drafting.draft import Choice, Claim, ClaimState, Draft, Evidence, Finding
 from app.drafting.material import Entry
 from app.drafting.spoken_numbers import numbers_in
@@ -37,11 +37,10 @@ def check(text: str, passages: list[str], medications: list[Entry]) -> Finding:
         )
     difference = dose_difference(text, medications)
     if difference and not difference.is_change:
-        use_chart = text[: difference.start] + difference.charted + text[difference.end :]
         return Finding(
             state=ClaimState.CONTRADICTED,
             ask=f"The dose differs from the chart: {difference.said} here, {difference.charted} in the chart.",
-            choices=(Choice(label=f"Use {difference.charted} from the chart", text=use_chart),),
+            choices=(_the_charts(text, difference),),
         )
     missing = _missing(text, " ".join(passages))
     if missing:
@@ -72,6 +71,14 @@ def contradicting_evidence(text: str, medications: list[Entry]) -> Evidence | No
     source = found.entry.source
     note = f"chart says {found.charted}"
     return Evidence(source_id=source.id, start=0, end=len(source.text), differs=True, note=note, label="Chart")
+
+
+def _the_charts(text: str, difference: DoseDifference) -> Choice:
+    """The chart's dose instead. What results is no quotation, so the quotation marks go and the change is named."""
+    corrected = text[: difference.start] + difference.charted + text[difference.end :]
+    unquoted = corrected.replace("“", "").replace("”", "").strip()
+    named = f"{unquoted} (Dose from the chart; said was {difference.said}.)"
+    return Choice(label=f"Use {difference.charted} from the chart", text=named)
 
 
 def _missing(text: str, evidence: str) -> str:

@@ -15,7 +15,7 @@ from app.outbox.rows import Partition
 QUEUE = "countersign"
 DRAIN_JOB = "app.worker.drain"
 COALESCE_SECONDS = 10
-# Longer than any sequence of HTTP timeouts and commits inside one drain step, so that RQ never interrupts a send.
+# Longer than a drain's longest run and its last step with every HTTP timeout, so that RQ never interrupts a send.
 JOB_TIMEOUT_SECONDS = 600
 FAILED_JOB_SECONDS = 7 * 24 * 3600
 

@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import CountersignError, NeedsSignIn, TryAgain
+from app.pages.error_pages import quoted_code
 from app.pages.note_page import current_landing, current_note, local_now
 from app.pages.review_screen import review_screen
 from app.pages.screens import PreparingScreen
@@ -49,5 +50,6 @@ def _preparing(problem: CountersignError | None = None) -> str:
         clinician="you",
         problem=problem.what_happened if problem else "",
         advice=problem.what_to_do if problem else (),
+        code=quoted_code(problem) if problem else "",
     )
     return render_template("charts/preparing.html", screen=screen)

@@ -45,9 +45,15 @@ def render_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _known(error: CountersignError) -> ResponseReturnValue:
+def quoted_code(error: CountersignError) -> str:
+    """The code to quote for an error that a page shows itself, and its line in the log."""
     if error.status >= 500:
         log.error("request_failed", code=error.code, reference=_reference(), endpoint=request.endpoint)
+    return f"{error.code} {_reference()}"
+
+
+def _known(error: CountersignError) -> ResponseReturnValue:
+    quoted_code(error)
     return _page(error.title, error.what_happened, error.what_to_do, error.code, error.status)
 
 

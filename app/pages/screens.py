@@ -95,6 +95,7 @@ class PreparingScreen:  # templates/charts/preparing.html : no draft yet
     clinician: str
     problem: str  # "" or why the last try failed, in words
     advice: tuple[str, ...]
+    code: str  # "" or the short code to quote
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class SignScreen:  # templates/charts/sign.html : the second, deliberate step
     patient: str  # hidden fields: "Patient/1"
     encounter: str
     problem: str  # "" or e.g. "The draft changed after this page was opened. Read it again, then sign."
+    code: str  # "" or the short code to quote
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.drafting.template import TITLES
-from app.errors import NeedsSignIn, SigningRefused, StaleReview, TryAgain
+from app.errors import CountersignError, NeedsSignIn, SigningRefused, StaleReview, TryAgain
 from app.notes.commands import SignNote
 from app.notes.reading import ReadNote
+from app.pages.error_pages import quoted_code
 from app.pages.note_page import current_landing, local_now, required_note
 from app.pages.screens import Change, SignScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
@@ -42,8 +43,8 @@ def sign() -> ResponseReturnValue:
     try:
         signed = parts.signing.sign(command)
     except (StaleReview, SigningRefused, TryAgain, NeedsSignIn) as problem:
-        words = " ".join((problem.what_happened, *problem.what_to_do))
-        return render_template("charts/sign.html", screen=_screen(required_note(), words)), problem.status
+        screen = _screen(required_note(), problem)
+        return render_template("charts/sign.html", screen=screen), problem.status
     if signed.ring:
         parts.relay.ring(signed.ring)
     return _to_note()
@@ -53,7 +54,7 @@ def _to_note() -> ResponseReturnValue:
     return redirect(url_for("filing.note", launch_id=current_launch().launch_id), 303)
 
 
-def _screen(note: ReadNote, problem: str = "") -> SignScreen:
+def _screen(note: ReadNote, problem: CountersignError | None = None) -> SignScreen:
     launch, draft = current_launch(), note.review.draft
     changes = (Change(TITLES[one.section], one.before, one.after, one.kind) for one in differences(note.review))
     return SignScreen(
@@ -68,5 +69,6 @@ def _screen(note: ReadNote, problem: str = "") -> SignScreen:
         displayed_hash=note.review.displayed_hash,
         patient=launch.patient,
         encounter=launch.encounter or "",
-        problem=problem,
+        problem=" ".join((problem.what_happened, *problem.what_to_do)) if problem else "",
+        code=quoted_code(problem) if problem else "",
     )

@@ -51,11 +51,18 @@ def attention(review: Review) -> tuple[Attention, ...]:
 
 
 def _needs(claim: ReviewedClaim) -> str:
-    text = " ".join(claim.text.split())
-    quote = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE].rpartition(' ')[0]}…"
+    quote = _quoted(" ".join(claim.text.split()))
     if claim.finding.state in (ClaimState.UNSUPPORTED, ClaimState.CONTRADICTED):
         return f"{STATE_WORDS[claim.finding.state]}: {quote}"
     return f"{'Confirm' if claim.claim.tier is Tier.HIGH else 'Check'}: {quote}"
+
+
+def _quoted(text: str) -> str:
+    """The beginning, up to the end of a word."""
+    if len(text) <= LONGEST_QUOTE:
+        return text
+    cut = text[:LONGEST_QUOTE]
+    return f"{cut.rpartition(' ')[0] or cut}…"
 
 
 def _name(patient: PatientIdentity) -> str:

@@ -1,6 +1,7 @@
 """Working through one partition's due writes: claim one, do what its stage asks for, until nothing is due."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from structlog import get_logger
@@ -15,8 +16,18 @@ from app.writebacks.state import Stage, WritebackState
 
 Work = Callable[[Lease, WritebackState], None]
 CORRUPT_AGAIN = timedelta(hours=1)
+# Then the job ends and rings for the rest: a worker that is asked to stop does not first empty a long backlog.
+LONGEST_RUN = timedelta(seconds=30)
 
 log = get_logger()
+
+
+@dataclass(frozen=True)
+class Drained:
+    """How many steps were done, and whether nothing due was left."""
+
+    steps: int
+    is_empty: bool
 
 
 class Drain:
@@ -28,13 +39,16 @@ class Drain:
         self._lease = lease
         self._work = work
 
-    def run(self, partition: Partition) -> int:
-        """Do everything that is due now; returns how many steps were done. Safe to run twice at once."""
-        steps = 0
-        while (lease := self._claim(partition)) is not None:
+    def run(self, partition: Partition) -> Drained:
+        """Do what is due now, for so long as one job may take. Safe to run twice at once."""
+        steps, until = 0, self._clock() + LONGEST_RUN
+        while self._clock() < until:
+            lease = self._claim(partition)
+            if lease is None:
+                return Drained(steps, is_empty=True)
             self._do(lease)
             steps += 1
-        return steps
+        return Drained(steps, is_empty=False)
 
     def _claim(self, partition: Partition) -> Lease | None:
         with self._database.write() as tx:

@@ -61,8 +61,7 @@ class Reconciliation:
         if not found:
             self._record(lease, NoteAbsence(ABSENCES_NEEDED, self._clock() + self._search_lag))
         elif len(found) > 1:
-            log.error("duplicate_in_chart", writeback=lease.writeback_id, tenant=lease.tenant_id, count=len(found))
-            self._record(lease, ParkWrite("conflict"))
+            self._report_duplicates(lease, len(found))
         else:
             note = found[0]
             kind = state.queued.resource_type
@@ -73,13 +72,21 @@ class Reconciliation:
         found = self._ask(lease, state)
         if found is None:
             return
-        if len(found) != 1:
+        if not found:
             self._wait_for_it(lease, state)
+            return
+        if len(found) > 1:
+            self._report_duplicates(lease, len(found))
             return
         note, payload = found[0], self._payload(lease, state)
         comparison = compare(payload, note)
         command = RecordReadBack(note.resource_id, note.version, comparison.same, comparison.all, note.raw)
         self._record(lease, command)
+
+    def _report_duplicates(self, lease: Lease, count: int) -> None:
+        """More than one note in the chart is ours: only a person may say which one stands."""
+        log.error("duplicate_in_chart", writeback=lease.writeback_id, tenant=lease.tenant_id, count=count)
+        self._record(lease, ParkWrite("conflict"))
 
     def _wait_for_it(self, lease: Lease, state: WritebackState) -> None:
         """A filed note that the EHR does not show yet is waited for, then a person is asked; it is never sent again."""

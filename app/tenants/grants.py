@@ -11,8 +11,8 @@ from app.ids import LaunchId, TenantId
 from app.sealing import Keyring, Sealed
 from app.tenants.tables import grants
 
-# A token must outlive the longest request it may be used for, with room for both clocks.
-MARGIN = timedelta(seconds=45)
+# A token must outlive the longest request it may be used for (connect, wait and read: 85 s) and a little clock skew.
+MARGIN = timedelta(seconds=100)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,12 @@ depends_on = None
 
 # Facts are only ever added. The keys beside the artifacts may go, the sealed bytes that the log commits to may not.
 APPEND_ONLY = ("events", "artifacts")
+# SQLite's INSERT OR REPLACE removes the row in the way without asking the DELETE trigger.
+IN_THE_WAY = {
+    "events": "position = NEW.position OR (tenant_id = NEW.tenant_id AND sequence = NEW.sequence)"
+    " OR (tenant_id = NEW.tenant_id AND stream = NEW.stream AND version = NEW.version)",
+    "artifacts": "artifact_id = NEW.artifact_id",
+}
 
 
 def upgrade() -> None:
@@ -211,6 +217,11 @@ def refuse_changes() -> None:
                 f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
                 f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
             )
+        present = f"SELECT 1 FROM {table} WHERE {IN_THE_WAY[table]}"  # noqa: S608 - our own names
+        op.execute(
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN EXISTS ({present}) "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        )
 
 
 def downgrade() -> None:

@@ -24,8 +24,10 @@ def index_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
 
     @routes.get("/")
     def index() -> str:
-        people = {name: [person(p) for p in ehr.store.current("Patient")] for name, ehr in ehrs.items()}
-        return render_template("index.html", ehrs=ehrs, people=people)
+        # A chart without any registered app has nothing to launch; it would only lead visitors astray.
+        shown = {name: ehr for name, ehr in ehrs.items() if ehr.clients}
+        people = {name: [person(p) for p in ehr.store.current("Patient")] for name, ehr in shown.items()}
+        return render_template("index.html", ehrs=shown, people=people)
 
     routes.after_app_request(_guarded)
     return routes

@@ -1,6 +1,7 @@
 """Everything that can be wrong on the way to a signature: a page that says what happened, and nothing lost."""
 
 import base64
+import re
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -320,3 +321,11 @@ def test_the_launch_cookie_is_host_bound_partitioned_and_out_of_reach_of_scripts
     for attribute in ("Secure", "HttpOnly", "Path=/", "SameSite=None", "Partitioned"):
         assert attribute in cookies[0]
     assert cookies[0].startswith("__Host-countersign-")
+
+
+def test_a_failure_that_names_a_code_shows_it_and_logs_it(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    chart = service.open_chart()
+    service.ehr.arm("epic", interaction="read", resource_type="Patient", fault="answer_500", times=1)
+    shown = re.search(r"<code>try_again ([0-9A-F]{6})</code>", chart.draft().text)
+    assert shown
+    assert shown[1] in capsys.readouterr().out

@@ -36,10 +36,12 @@ def test_what_the_passage_does_not_say_is_asked_about(text: str, passage: str, a
 
 
 def test_a_dose_against_the_chart_is_contradicted_and_the_charts_dose_is_offered() -> None:
-    text = "On lisinopril ten milligrams daily."
+    text = "“On lisinopril ten milligrams daily.”"
     finding = check(text, ["you take lisinopril ten milligrams daily"], LISINOPRIL)
     assert finding.state is ClaimState.CONTRADICTED
-    assert finding.choices[0].text == "On lisinopril 20 mg daily."
+    chosen = finding.choices[0].text
+    assert chosen == "On lisinopril 20 mg daily. (Dose from the chart; said was ten milligrams.)"
+    assert check(chosen, ["you take lisinopril ten milligrams daily"], LISINOPRIL).state is not ClaimState.CONTRADICTED
 
 
 def test_a_dose_said_in_other_words_is_no_difference() -> None:
