@@ -13,6 +13,7 @@ CountersignError        code, status, title, what_happened, what_to_do
 |  `- StaleReview           what was displayed is not what would be signed
 |- TryAgain             nothing was changed; the same request may succeed later
 |- NeedsSignIn          the clinician's own token has ended; only that clinician can renew it
+|  `- AddressChanged        the EHR moved: a person must look before anything goes to the new address
 |- Fenced               another worker has taken over; stop without a trace
 |- Corrupt              stop this stream and page someone
 `- Misconfigured        refuse to start
@@ -119,6 +120,12 @@ class NeedsSignIn(CountersignError):
 
     code, status, title = "needs_sign_in", 401, "Your EHR sign-in has ended"
     what_to_do = ("Start Countersign again from the patient's chart. Nothing is lost.",)
+
+
+class AddressChanged(NeedsSignIn):
+    """The tenant's FHIR base is not the one that the token was granted for, nor the one that the ids belong to."""
+
+    code, title = "address_changed", "The EHR's address has changed"
 
 
 class Fenced(CountersignError):

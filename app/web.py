@@ -73,6 +73,7 @@ def serve(settings: Settings, bind: str, port: int, workers: int) -> None:
         "logger_class": _ServerLog,
         "graceful_timeout": 30,
         "control_socket_disable": True,
+        "limit_request_field_size": 16380,  # one cookie for each open chart
         "limit_request_line": 8190,  # launch tokens can be long JWTs
     }
     _Server(settings, options).run()

@@ -93,6 +93,7 @@ def an_order(**fields: Any) -> WritebackQueued:
         "note_id": "n",
         "note_version": 1,
         "launch_id": "launch-1",
+        "fhir_base": "https://ehr.example/fhir",
         "author_issuer": "https://ehr.example/oauth2",
         "author_subject": "osei",
         "author": "Practitioner/7",
@@ -118,6 +119,8 @@ def signing_facts(**changed: Any) -> SigningFacts:
     good = SigningFacts(
         launch_actor="issuer#osei",
         note_actor="issuer#osei",
+        launch_user="Practitioner/7",
+        draft_user="Practitioner/7",
         launch_patient="Patient/1",
         note_patient="Patient/1",
         posted_patient="Patient/1",

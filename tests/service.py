@@ -111,7 +111,7 @@ class OpenChart:
     def sign_form(self) -> dict[str, str]:
         launch, note = self.launch(), self.note()
         return {
-            "displayed_hash": note.review.displayed_hash,
+            "displayed_hash": self.service.parts.signing.preview(launch, note).displayed_hash,
             "patient": launch.patient,
             "encounter": launch.encounter or "",
         }
@@ -147,6 +147,11 @@ class Service:
     @property
     def parts(self) -> Collaborators:
         return self.app.extensions[EXTENSION]
+
+    def change_tenant(self, tenant_id: str, **fields: Any) -> None:
+        """What an administrator does to a tenant's file while work is under way."""
+        registered = self.parts.tenants._by_id
+        registered[tenant_id] = registered[tenant_id].model_copy(update=fields)
 
     def browser(self) -> FlaskClient:
         """A browser with an empty cookie jar."""
@@ -190,7 +195,7 @@ class Service:
         """What a worker's drain would do now, for every partition that is due."""
         with self.parts.database.read() as tx:
             partitions = list(due_partitions(tx, self.clock()))
-        return sum(self.parts.drain.run(partition) for partition in partitions)
+        return sum(self.parts.drain.run(partition).steps for partition in partitions)
 
     def _path(self, url: str) -> str:
         parts = urlsplit(url)

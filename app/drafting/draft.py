@@ -83,6 +83,7 @@ class Finding(Value):
     state: ClaimState
     ask: str = ""
     choices: tuple[Choice, ...] = ()
+    against_chart: bool = False
 
 
 class Claim(Value):

@@ -7,7 +7,7 @@ exact passage as evidence. What it cannot find it leaves to the clinician.
 from collections.abc import Iterable, Iterator
 
 from app.drafting import cues
-from app.drafting.draft import Claim, ClaimState, Draft, Evidence, Source, Tier
+from app.drafting.draft import Claim, Draft, Evidence, Source, Tier
 from app.drafting.gate import GATE_VERSION, check, contradicting_evidence
 from app.drafting.history import history
 from app.drafting.material import Entry, VisitMaterial
@@ -121,10 +121,8 @@ def _checked(statements: Iterable[Statement], material: VisitMaterial, medicatio
         finding = check(statement.text, passages, medications)
         other = contradicting_evidence(statement.text, medications)
         evidence = (*statement.evidence, other) if other else statement.evidence
-        tier = Tier.HIGH if other and finding.state is not ClaimState.SUPPORTED else statement.tier
-        ask = finding.ask
-        if not ask and tier is Tier.HIGH:
-            ask = f"Confirm this plan item; the {other.note}." if other else "Confirm this plan item."
+        tier = Tier.HIGH if other else statement.tier
+        ask = finding.ask or ("Confirm this plan item." if tier is Tier.HIGH else "")
         yield Claim(
             id=f"c{number:03d}",
             section=statement.section,

@@ -37,7 +37,9 @@ def visit_material(chart: Chart, clinician: ClinicianIdentity, transcript_type: 
 
 def _transcript(chart: Chart, transcript_type: str) -> tuple[Source | None, tuple[str, ...]]:
     """The transcript of this very visit; one of another visit is never taken for it."""
-    visit = chart.visit.reference if chart.visit else None
+    if chart.visit is None:
+        return None, ("No visit is open, so no transcript was used. The draft rests on the chart alone.",)
+    visit = chart.visit.reference
     found = [document for document in chart.documents if _is(document, transcript_type) and document.encounter == visit]
     if not found:
         return None, ("There is no transcript for this visit. The draft rests on the chart alone.",)

@@ -41,11 +41,15 @@ def check(text: str, passages: list[str], medications: list[Entry]) -> Finding:
             state=ClaimState.CONTRADICTED,
             ask=f"The dose differs from the chart: {difference.said} here, {difference.charted} in the chart.",
             choices=(_the_charts(text, difference),),
+            against_chart=True,
         )
     missing = _missing(text, " ".join(passages))
-    if missing:
-        return Finding(state=ClaimState.UNSUPPORTED, ask=f"{missing} Confirm it, change it or remove it.")
-    return Finding(state=ClaimState.SUPPORTED)
+    state = ClaimState.UNSUPPORTED if missing else ClaimState.SUPPORTED
+    if difference:
+        # A change of dose is no contradiction, but nobody should sign one without having looked at both figures.
+        ask = f"{missing} The chart says {difference.charted}; here it is {difference.said}. Confirm it or change it."
+        return Finding(state=state, ask=ask.strip(), against_chart=True)
+    return Finding(state=state, ask=f"{missing} Confirm it, change it or remove it." if missing else "")
 
 
 def recheck(draft: Draft, claim: Claim, text: str) -> Finding:

@@ -55,7 +55,7 @@ class Orders:
             offer = CopyOffered(**common, provenance=provenance)
             writebacks.offer_copy(tx, launch.tenant_id, writeback_id, offer, **by)
             return None
-        order = WritebackQueued(**common, **self._write(tx, launch, draft, snapshot), provenance=provenance)
+        order = WritebackQueued(**common, **self._write(tx, launch, snapshot), provenance=provenance)
         return writebacks.queue(tx, launch.tenant_id, writeback_id, order, **by)
 
     def _common(self, launch: Launch, snapshot: Snapshot) -> dict[str, Any]:
@@ -64,6 +64,7 @@ class Orders:
             "note_id": snapshot.note_id,
             "note_version": snapshot.note_version,
             "launch_id": launch.launch_id,
+            "fhir_base": launch.fhir_base,
             "author_issuer": launch.issuer,
             "author_subject": launch.subject,
             "author": snapshot.author,
@@ -75,9 +76,9 @@ class Orders:
             "profile_version": profile.version,
         }
 
-    def _write(self, tx: Connection, launch: Launch, draft: Draft, snapshot: Snapshot) -> dict[str, Any]:
+    def _write(self, tx: Connection, launch: Launch, snapshot: Snapshot) -> dict[str, Any]:
         adapter = self._ehrs.adapter(launch.tenant_id)
-        payload = self._rendered(adapter, launch, draft, snapshot)
+        payload = self._rendered(adapter, snapshot)
         key = idempotency_key(launch.tenant_id, snapshot.note_id, snapshot.note_version, RESOURCE_TYPE, MUTATION)
         posts_provenance = adapter.profile.supports("Provenance", "create")
         posts_provenance &= GrantedScopes(launch.scopes).allows("Provenance", "c")
@@ -91,9 +92,9 @@ class Orders:
             "provenance_route": "post" if posts_provenance else "kept",
         }
 
-    def _rendered(self, adapter: VendorAdapter, launch: Launch, draft: Draft, snapshot: Snapshot) -> bytes:
+    def _rendered(self, adapter: VendorAdapter, snapshot: Snapshot) -> bytes:
         try:
-            return adapter.render_note(as_signed_note(snapshot, draft, self._ehrs.tenant(launch.tenant_id)))
+            return adapter.render_note(as_signed_note(snapshot))
         except InvalidResource as error:
             codes = ", ".join(error.issue_codes) or "structure"
             sentence = f"{adapter.profile.title} would not take this note as it stands ({codes})."

@@ -33,6 +33,8 @@ class Preparation:
             return known.note_id
         tenant = self._ehrs.tenant(launch.tenant_id)
         chart = self._read(launch)
+        if launch.encounter and chart.visit is None:
+            raise TryAgain("The EHR did not tell about the visit that this chart was opened in.", NOTHING_LOST)
         if chart.visit and chart.visit.subject != chart.patient.reference:
             raise Refused(
                 "The visit that this chart was opened in belongs to another patient.",
@@ -64,7 +66,11 @@ def as_answer(error: VendorError) -> TryAgain | NeedsSignIn:
 
 
 def clinician_of(launch: Launch, chart: Chart) -> ClinicianIdentity:
-    """Who signs: the launch's own user, by the name that the EHR holds for them."""
-    if chart.clinician is None:
-        return ClinicianIdentity(reference=launch.fhir_user, name=launch.fhir_user)
-    return ClinicianIdentity(reference=launch.fhir_user, name=chart.clinician.name)
+    """Who signs: the launch's own user, by the name that the chart has for them, else by that of the sign-in.
+
+    Raises `TryAgain` when neither names them: a signature needs a printed name.
+    """
+    name = chart.clinician.name if chart.clinician else launch.user_name
+    if not name:
+        raise TryAgain("The EHR did not tell the name of the clinician who signed in.", NOTHING_LOST)
+    return ClinicianIdentity(reference=launch.fhir_user, name=name)

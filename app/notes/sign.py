@@ -21,6 +21,7 @@ from app.notes.events import NoteSigned
 from app.notes.landing import landing_of
 from app.notes.orders import Orders
 from app.notes.prepare import as_answer
+from app.notes.preview import Preview, preview_of
 from app.notes.reading import ReadNote, load_state, read_note, stream_of
 from app.notes.snapshot import take_snapshot
 from app.notes.state import NoteState
@@ -62,8 +63,13 @@ class Signing:
 
     def landing(self, launch: Launch) -> Landing:
         """Where a note signed under this launch would go."""
-        profile = self._ehrs.adapter(launch.tenant_id).profile
-        return landing_of(launch, self._ehrs.tenant(launch.tenant_id), profile)
+        tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
+        return landing_of(launch, tenant, profile)
+
+    def preview(self, launch: Launch, note: ReadNote) -> Preview:
+        """What signing this note now would sign, and what would become of it."""
+        tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
+        return preview_of(launch, note, tenant, profile)
 
     def sign(self, command: SignNote) -> Signed:
         """Sign, once: the same note signed again gives the same answer.
@@ -93,16 +99,18 @@ class Signing:
             note = read_note(tx, self._artifacts, command.launch.tenant_id, command.note_id)
             if note.state.signed:
                 return _already(note.note_id, note.state)
-            if note.review.displayed_hash != command.displayed_hash:
+            preview = self.preview(command.launch, note)
+            if preview.displayed_hash != command.displayed_hash:
                 raise StaleReview(
-                    "The draft was changed in another window after this page was opened.", "Read it again."
+                    "The draft, or where it will go, was changed in another window after this page was opened.",
+                    "Read it again.",
                 )
             facts = self._facts(command, note, standing)
             tenant = self._ehrs.tenant(command.launch.tenant_id)
             reasons = refusals(tenant.workflow.ruleset, facts)
             if reasons:
                 raise SigningRefused(tuple((reason.code, reason.sentence) for reason in reasons))
-            return self._record(tx, command.launch, note, facts.landing)
+            return self._record(tx, command.launch, note, preview)
 
     def _ask_chart(self, launch: Launch) -> ChartStanding:
         transport = self._ehrs.under_grant_of(launch.tenant_id, launch.launch_id)
@@ -121,6 +129,8 @@ class Signing:
         return SigningFacts(
             launch_actor=launch.actor,
             note_actor=f"{recorded.author_issuer}#{recorded.author_subject}",
+            launch_user=launch.fhir_user,
+            draft_user=note.review.draft.clinician.reference,
             launch_patient=launch.patient,
             note_patient=recorded.patient,
             posted_patient=command.patient,
@@ -134,10 +144,10 @@ class Signing:
             landing=self.landing(launch),
         )
 
-    def _record(self, tx: Connection, launch: Launch, note: ReadNote, landing: Landing) -> Signed:
+    def _record(self, tx: Connection, launch: Launch, note: ReadNote, preview: Preview) -> Signed:
         tenant, writeback_id = self._ehrs.tenant(launch.tenant_id), new_writeback_id()
         now = self._clock().replace(microsecond=0)  # the signature's moment is printed to the second
-        snapshot = take_snapshot(launch, note, now, tenant.zone)
+        snapshot = take_snapshot(launch, note, tenant, preview.displayed_hash, now)
         event = NoteSigned(
             launch_id=launch.launch_id,
             note_version=snapshot.note_version,
@@ -154,7 +164,7 @@ class Signing:
             tx, launch.tenant_id, stream, expected, [event], actor=launch.actor, causation=because, now=now
         )
         ring = self._orders.place(
-            tx, writeback_id, launch, note.review.draft, snapshot, landing, causation=f"{stream}@{version}"
+            tx, writeback_id, launch, note.review.draft, snapshot, preview.landing, causation=f"{stream}@{version}"
         )
         return Signed(note.note_id, writeback_id, ring)
 

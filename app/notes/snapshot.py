@@ -1,9 +1,9 @@
 """The signed snapshot: everything the signature covers, in one canonical value that never changes again."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
+from typing import Literal
 
-from app.drafting.draft import Draft, Value
+from app.drafting.draft import Value
 from app.event_log.canonical import canonical_json, digest
 from app.notes.reading import ReadNote
 from app.provenance.records import IDENTIFIER_SYSTEM
@@ -34,11 +34,19 @@ class Snapshot(Value):
     displayed_hash: str
     text: str
     signed_at: datetime
+    type_code: str
+    type_display: str
+    file_as: Literal["final", "preliminary"]
+    ai_label: bool
+    custodian: str | None
+    visit_start: datetime | None
+    visit_end: datetime | None
 
 
-def take_snapshot(launch: Launch, note: ReadNote, now: datetime, zone: ZoneInfo) -> Snapshot:
-    """What this launch signs of this note at `now`; `zone` is where the organisation reads its clocks."""
+def take_snapshot(launch: Launch, note: ReadNote, tenant: Tenant, displayed_hash: str, now: datetime) -> Snapshot:
+    """What this launch signs of this note at `now`, filed the way that this tenant files."""
     draft = note.review.draft
+    visit = draft.visit
     return Snapshot(
         tenant_id=launch.tenant_id,
         note_id=note.note_id,
@@ -52,9 +60,16 @@ def take_snapshot(launch: Launch, note: ReadNote, now: datetime, zone: ZoneInfo)
         author_subject=launch.subject,
         meaning=MEANING,
         statement=attestation(draft),
-        displayed_hash=note.review.displayed_hash,
-        text=signed_text(note.review, now.astimezone(zone)),
+        displayed_hash=displayed_hash,
+        text=signed_text(note.review, now.astimezone(tenant.zone)),
         signed_at=now,
+        type_code=tenant.note.type_code,
+        type_display=tenant.note.type_display,
+        file_as=tenant.note.file_as,
+        ai_label=tenant.note.ai_label,
+        custodian=visit.organization if visit else None,
+        visit_start=visit.start if visit else None,
+        visit_end=visit.end if visit else None,
     )
 
 
@@ -63,9 +78,8 @@ def note_identifier(tenant_id: str, note_id: str, note_version: int) -> str:
     return digest(canonical_json([tenant_id, note_id, note_version]))[:40]
 
 
-def as_signed_note(snapshot: Snapshot, draft: Draft, tenant: Tenant) -> SignedNote:
-    """The snapshot as the vendor room renders it. A pure function: same snapshot, same payload."""
-    visit = draft.visit
+def as_signed_note(snapshot: Snapshot) -> SignedNote:
+    """The snapshot as the vendor room renders it. A function of the snapshot alone: what was signed is what is sent."""
     return SignedNote(
         identifier_system=IDENTIFIER_SYSTEM,
         identifier_value=snapshot.identifier,
@@ -73,14 +87,14 @@ def as_signed_note(snapshot: Snapshot, draft: Draft, tenant: Tenant) -> SignedNo
         encounter=snapshot.encounter,
         author=snapshot.author,
         author_name=snapshot.author_name,
-        custodian=visit.organization if visit else None,
-        type_code=tenant.note.type_code,
-        type_display=tenant.note.type_display,
-        title=tenant.note.type_display,
+        custodian=snapshot.custodian,
+        type_code=snapshot.type_code,
+        type_display=snapshot.type_display,
+        title=snapshot.type_display,
         text=snapshot.text,
         signed_at=snapshot.signed_at,
-        visit_start=visit.start if visit else None,
-        visit_end=visit.end if visit else None,
-        ai_assisted=tenant.note.ai_label,
-        file_as=tenant.note.file_as,
+        visit_start=snapshot.visit_start,
+        visit_end=snapshot.visit_end,
+        ai_assisted=snapshot.ai_label,
+        file_as=snapshot.file_as,
     )

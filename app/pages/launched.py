@@ -2,20 +2,25 @@
 
 from datetime import timedelta
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 
 from app.collaborators import Collaborators
 from app.errors import StreamMoved
 from app.ids import WritebackId
 from app.outbox.rows import Partition
-from app.pages.sessions import set_launch_cookie
+from app.pages.sessions import drop_launch_cookies, presented_launches, set_launch_cookie
+from app.policy.route import Route
 from app.projections import follower, write_status
+from app.tenants import launches
 from app.tenants.launches import Launch
 from app.tenants.record_launch import record_launch
 from app.writebacks.commands import ResumeWrite
 from app.writebacks.handlers import load
-from app.writebacks.state import Stage
+from app.writebacks.state import Stage, WritebackState
 from launch.completed import CompletedLaunch
+
+# A browser sends every cookie with every request; beyond so many, servers refuse the whole request.
+MOST_OPEN = 30
 
 
 def open_chart(parts: Collaborators, completed: CompletedLaunch) -> Response:
@@ -25,12 +30,24 @@ def open_chart(parts: Collaborators, completed: CompletedLaunch) -> Response:
     _resume_parked(parts, new.launch)
     response = Response(status=303)
     response.headers["Location"] = url_for("charts.review", launch_id=new.launch.launch_id)
+    drop_launch_cookies(response, _no_longer_open(parts, new.launch))
     set_launch_cookie(response, new, int(lifetime.total_seconds()))
     return response
 
 
+def _no_longer_open(parts: Collaborators, launch: Launch) -> set[str]:
+    """The launches of this browser that end now: another person's, and the oldest beyond what it may hold."""
+    presented = presented_launches(request)
+    with parts.database.write() as tx:
+        ended = launches.end_of_others(tx, presented, launch, parts.clock())
+    mine = [launch_id for launch_id in presented if launch_id not in ended]
+    return ended | set(mine[: max(0, len(mine) - MOST_OPEN + 1)])
+
+
 def _resume_parked(parts: Collaborators, launch: Launch) -> None:
     """The same clinician in the same chart again: their own parked writes go on under their own new token."""
+    if parts.signing.landing(launch).route is not Route.FILE:
+        return  # this launch may not write; the next one that may will find the note waiting
     follower.catch_up(parts.database)
     with parts.database.read() as tx:
         waiting = write_status.waiting_for_sign_in(tx, launch.tenant_id, launch.issuer, launch.subject, launch.patient)
@@ -41,13 +58,24 @@ def _resume_parked(parts: Collaborators, launch: Launch) -> None:
 
 
 def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId) -> Partition | None:
-    """Let one parked write go on; None when the same clinician's other window was first."""
-    command = ResumeWrite(launch.launch_id)
+    """Let one parked write go on; None when it does not wait for this launch, or another window was first."""
     try:
         with parts.database.write() as tx:
-            if load(tx, launch.tenant_id, writeback_id).stage is not Stage.PARKED:
+            state = load(tx, launch.tenant_id, writeback_id)
+            if not _waits_for(state, launch):
                 return None
-            state = parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, launch.actor, parts.clock())
+            command = ResumeWrite(launch.launch_id)
+            parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, launch.actor, parts.clock())
     except StreamMoved:
         return None
     return Partition(launch.tenant_id, state.queued.workflow)
+
+
+def _waits_for(state: WritebackState, launch: Launch) -> bool:
+    """Whether the write stopped for want of a token, and this launch's token is its author's, for the same EHR."""
+    order = state.queued
+    return (
+        (state.stage, state.parked_for) == (Stage.PARKED, "reauth")
+        and order.author == launch.fhir_user
+        and order.fhir_base == launch.fhir_base
+    )

@@ -31,7 +31,6 @@ def review_screen(review: Review, *, launch_id: str, csrf: str, landing: Landing
         to_settle=len(needed),
         unread=review.draft.unread,
         drafted_by=_drafted_by(review.draft),
-        displayed_hash=review.displayed_hash,
     )
 
 

@@ -85,7 +85,6 @@ class ReviewScreen:  # templates/charts/review.html
     to_settle: int
     unread: tuple[str, ...]  # "The allergy list could not be read (the EHR took too long)"
     drafted_by: str  # "Drafted by extractive 1 from the visit transcript and 14 chart entries"
-    displayed_hash: str
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Which launch a request belongs to: the id in its URL, opened by that launch's own cookie."""
 
+from collections.abc import Iterable
 from typing import cast
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Request, Response, current_app, g, request
 
 from app.collaborators import EXTENSION, Collaborators
 from app.pages.same_origin import csrf_token, require_same_origin
@@ -20,18 +21,27 @@ def cookie_name(launch_id: str) -> str:
     return f"__Host-countersign-{launch_id}"
 
 
+def presented_launches(request: Request) -> dict[str, str]:
+    """Every launch that the browser holds a cookie of: id to secret, oldest first as browsers send them."""
+    prefix = cookie_name("")
+    return {name.removeprefix(prefix): value for name, value in request.cookies.items() if name.startswith(prefix)}
+
+
+def drop_launch_cookies(response: Response, launch_ids: Iterable[str]) -> None:
+    """Take the cookies of these launches from the browser."""
+    for launch_id in launch_ids:
+        _set_cookie(response, cookie_name(launch_id), "", 0)
+
+
 def set_launch_cookie(response: Response, new: NewLaunch, max_age_seconds: int) -> None:
     """Give the browser the secret that opens this launch."""
+    _set_cookie(response, cookie_name(new.launch.launch_id), new.browser_secret, max_age_seconds)
+
+
+def _set_cookie(response: Response, name: str, value: str, max_age: int) -> None:
     # SameSite=None because the EHR frames us; Partitioned because browsers drop other third-party cookies.
     response.set_cookie(
-        cookie_name(new.launch.launch_id),
-        new.browser_secret,
-        max_age=max_age_seconds,
-        path="/",
-        secure=True,
-        httponly=True,
-        samesite="None",
-        partitioned=True,
+        name, value, max_age=max_age, path="/", secure=True, httponly=True, samesite="None", partitioned=True
     )
 
 

@@ -13,7 +13,6 @@ from app.pages.screens import Change, SignScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
 from app.pages.words import attention, banner
 from app.review.differences import differences
-from app.review.note_text import ai_statement, attestation, note_body
 
 signature = Blueprint("signature", __name__, url_prefix="/charts/<launch_id>/sign")
 open_launch_before(signature)
@@ -56,6 +55,7 @@ def _to_note() -> ResponseReturnValue:
 
 def _screen(note: ReadNote, problem: CountersignError | None = None) -> SignScreen:
     launch, draft = current_launch(), note.review.draft
+    preview = collaborators().signing.preview(launch, note)
     changes = (Change(TITLES[one.section], one.before, one.after, one.kind) for one in differences(note.review))
     return SignScreen(
         launch_id=launch.launch_id,
@@ -64,9 +64,9 @@ def _screen(note: ReadNote, problem: CountersignError | None = None) -> SignScre
         landing=current_landing(),
         unresolved=attention(note.review),
         changes=tuple(changes),
-        statement=attestation(draft),
-        note_text=f"{note_body(note.review)}\n{ai_statement(draft)}",
-        displayed_hash=note.review.displayed_hash,
+        statement=preview.statement,
+        note_text=preview.text,
+        displayed_hash=preview.displayed_hash,
         patient=launch.patient,
         encounter=launch.encounter or "",
         problem=" ".join((problem.what_happened, *problem.what_to_do)) if problem else "",

@@ -13,6 +13,8 @@ class SigningFacts:
 
     launch_actor: str
     note_actor: str
+    launch_user: str
+    draft_user: str
     launch_patient: str
     note_patient: str
     posted_patient: str
@@ -34,6 +36,17 @@ def signer_is_the_author(facts: SigningFacts) -> Refusal | None:
     """Only the clinician for whom the draft was made signs it."""
     if facts.launch_actor != facts.note_actor:
         return Refusal("another_author", "This draft was made for another clinician. Only that clinician can sign it.")
+    return None
+
+
+def signer_is_named_on_the_draft(facts: SigningFacts) -> Refusal | None:
+    """The provider record that the page names is the one that the note will carry as its author."""
+    if facts.launch_user != facts.draft_user:
+        return Refusal(
+            "another_provider_record",
+            "This draft names another provider record than the one that you are signed in with now. "
+            "Ask your administrator which of the two is yours.",
+        )
     return None
 
 

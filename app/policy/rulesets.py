@@ -7,6 +7,7 @@ from app.policy.verdict import Refusal
 RULESETS: dict[str, tuple[Rule, ...]] = {
     "standard-1": (
         rules.signer_is_the_author,
+        rules.signer_is_named_on_the_draft,
         rules.patient_is_the_launch_patient,
         rules.encounter_is_the_launch_encounter,
         rules.encounter_still_stands,

@@ -21,7 +21,7 @@ def differences(review: Review) -> tuple[Difference, ...]:
     found = []
     for claim in review.claims:
         before = claim.claim.text
-        if claim.decision.removed and before:
+        if before and not claim.in_note:
             found.append(Difference(claim.claim.section, before, "", "removed"))
         elif claim.in_note and claim.text != before:
             found.append(Difference(claim.claim.section, before, claim.text, "edited" if before else "added"))

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from app.drafting.draft import Draft
 from app.drafting.template import SECTIONS
+from app.review.differences import differences
 from app.review.review import Review
 
 MEANING = "author"
@@ -21,12 +22,13 @@ def note_body(review: Review) -> str:
 
 def signed_text(review: Review, signed_at: datetime) -> str:
     """The body followed by the signature's printed name, local moment and meaning (21 CFR 11.50 as a model)."""
-    return f"{note_body(review)}\n{ai_statement(review.draft)}\n{signature_line(review.draft, signed_at)}\n"
+    return f"{note_body(review)}\n{ai_statement(review)}\n{signature_line(review.draft, signed_at)}\n"
 
 
-def ai_statement(draft: Draft) -> str:
-    """How the draft came about, in one sentence for whoever reads the chart."""
-    return f"Drafted with AI assistance ({draft.drafter} {draft.drafter_version}); reviewed and edited by the signer."
+def ai_statement(review: Review) -> str:
+    """How the note came about, in one sentence for whoever reads the chart."""
+    done = "reviewed and edited" if differences(review) else "reviewed"
+    return f"Drafted with AI assistance ({review.draft.drafter} {review.draft.drafter_version}); {done} by the signer."
 
 
 def signature_line(draft: Draft, signed_at: datetime) -> str:

@@ -45,7 +45,7 @@ class ReviewedClaim:
             return False
         if self.written_by_clinician:
             # The clinician's own words need no source, but a dose against the chart is asked about again.
-            return self.finding.state is ClaimState.CONTRADICTED
+            return self.finding.against_chart
         return bool(self.ask)
 
     @property

@@ -6,6 +6,7 @@ import requests
 
 from app.clock import Clock
 from app.db import Database
+from app.errors import AddressChanged
 from app.ids import LaunchId, TenantId
 from app.tenants.grants import Grants
 from app.tenants.registrations import Tenant, Tenants
@@ -47,8 +48,13 @@ class EHRs:
         return self._adapters[self.tenant(tenant_id).vendor]
 
     def under_grant_of(self, tenant_id: TenantId, launch_id: LaunchId, correlation_id: str = "") -> FHIRTransport:
-        """A transport that carries this launch's own token. Raises `NeedsSignIn` when that token has ended."""
+        """A transport that carries this launch's own token to the address that it was granted for.
+
+        Raises `NeedsSignIn` when that token has ended, and `AddressChanged` when the tenant has another address now.
+        """
         tenant = self.tenant(tenant_id)
         with self._database.read() as tx:
             grant = self._grants.open(tx, tenant_id, launch_id, self._clock())
+        if grant.fhir_base != tenant.fhir_base:
+            raise AddressChanged("The EHR has another address now than when this chart was opened.")
         return FHIRTransport(tenant.fhir_base, self.session(tenant), grant.access_token, tenant.vendor, correlation_id)

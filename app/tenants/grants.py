@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 from app.errors import NeedsSignIn
 from app.ids import LaunchId, TenantId
 from app.sealing import Keyring, Sealed
+from app.tenants.launches import Launch
 from app.tenants.tables import grants
 
 # A token must outlive the longest request it may be used for (connect, wait and read: 85 s) and a little clock skew.
@@ -22,6 +23,7 @@ class OpenGrant:
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
     expires_at: datetime
+    fhir_base: str
 
 
 class Grants:
@@ -30,13 +32,21 @@ class Grants:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    def keep(self, tx: Connection, tenant_id: TenantId, launch_id: LaunchId, grant: OpenGrant) -> None:
+    def keep(self, tx: Connection, launch: Launch, grant: OpenGrant) -> None:
         """Seal and store the tokens of a launch, replacing what was stored for it."""
         secret = json.dumps({"access_token": grant.access_token, "refresh_token": grant.refresh_token}).encode()
-        sealed = self._keyring.seal(secret, _context(tenant_id, launch_id))
-        tx.execute(delete(grants).where(grants.c.launch_id == launch_id))
-        row = {"ciphertext": sealed.ciphertext, "wrapped_key": sealed.wrapped_key, "key_id": sealed.key_id}
-        tx.execute(insert(grants).values(launch_id=launch_id, tenant_id=tenant_id, expires_at=grant.expires_at, **row))
+        sealed = self._keyring.seal(secret, _context(launch.tenant_id, launch.launch_id))
+        tx.execute(delete(grants).where(grants.c.launch_id == launch.launch_id))
+        row = {
+            "launch_id": launch.launch_id,
+            "tenant_id": launch.tenant_id,
+            "fhir_base": grant.fhir_base,
+            "ciphertext": sealed.ciphertext,
+            "wrapped_key": sealed.wrapped_key,
+            "key_id": sealed.key_id,
+            "expires_at": grant.expires_at,
+        }
+        tx.execute(insert(grants).values(**row))
 
     def open(self, tx: Connection, tenant_id: TenantId, launch_id: LaunchId, now: datetime) -> OpenGrant:
         """The live tokens of this launch. Raises `NeedsSignIn` when they are gone or about to expire."""
@@ -46,7 +56,7 @@ class Grants:
             raise NeedsSignIn("Your access to the EHR for this chart has ended.")
         sealed = Sealed(row.ciphertext, row.wrapped_key, row.key_id)
         opened = json.loads(self._keyring.open(sealed, _context(tenant_id, launch_id)))
-        return OpenGrant(opened["access_token"], opened["refresh_token"], row.expires_at)
+        return OpenGrant(opened["access_token"], opened["refresh_token"], row.expires_at, row.fhir_base)
 
 
 def _context(tenant_id: str, launch_id: str) -> str:

@@ -6,14 +6,15 @@ each other, and a launch started by somebody else cannot attach itself to this b
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from app.errors import LaunchEnded, NotFound
 from app.event_log.canonical import digest
-from app.ids import LaunchId, TenantId, new_launch_id
+from app.ids import LaunchId, TenantId
 from app.tenants.tables import launches
 
 
@@ -23,13 +24,14 @@ class Launch:
 
     launch_id: LaunchId
     tenant_id: TenantId
+    fhir_base: str
     issuer: str
     subject: str
     fhir_user: str
+    user_name: str
     patient: str
     encounter: str | None
     scopes: str
-    banner_needed: bool
     created_at: datetime
     expires_at: datetime
 
@@ -47,33 +49,8 @@ class NewLaunch:
     browser_secret: str
 
 
-def new_launch(
-    *,
-    tenant_id: TenantId,
-    issuer: str,
-    subject: str,
-    fhir_user: str,
-    patient: str,
-    encounter: str | None,
-    scopes: str,
-    banner_needed: bool,
-    now: datetime,
-    lifetime: timedelta,
-) -> NewLaunch:
-    """A launch with a fresh id and a fresh 256-bit cookie secret; nothing is stored yet."""
-    launch = Launch(
-        new_launch_id(),
-        tenant_id,
-        issuer,
-        subject,
-        fhir_user,
-        patient,
-        encounter,
-        scopes,
-        banner_needed,
-        now,
-        now + lifetime,
-    )
+def new_launch(launch: Launch) -> NewLaunch:
+    """The launch with a fresh 256-bit secret for its cookie; nothing is stored yet."""
     return NewLaunch(launch, secrets.token_urlsafe(32))
 
 
@@ -94,11 +71,32 @@ def open_in_browser(tx: Connection, launch_id: str, browser_secret: str, now: da
     Raises `NotFound` for an unknown id and `LaunchEnded` for a missing or foreign cookie or an expired launch.
     """
     row = _row(tx, launch_id)
-    if not hmac.compare_digest(row.browser_digest, digest(browser_secret.encode())):
+    if row.ended_at is not None:
+        raise LaunchEnded("This session ended when another person started Countersign in this browser.")
+    if not _holds(row, browser_secret):
         raise LaunchEnded("This browser does not hold the session of this chart.")
     if row.expires_at <= now:
         raise LaunchEnded("This session has been open for too long and was closed.")
     return _launch(row)
+
+
+def end_of_others(tx: Connection, presented: Mapping[str, str], user: Launch, now: datetime) -> set[str]:
+    """End the launches of other people among those that a browser presents (id to secret); returns their ids.
+
+    One browser is one person at a time: whoever signs in next must not find the last one's charts open.
+    """
+    ended = set()
+    for launch_id, secret in presented.items():
+        row = tx.execute(select(launches).where(launches.c.launch_id == launch_id)).one_or_none()
+        if row is None or not _holds(row, secret) or (row.issuer, row.subject) == (user.issuer, user.subject):
+            continue
+        tx.execute(update(launches).where(launches.c.launch_id == launch_id).values(ended_at=now))
+        ended.add(launch_id)
+    return ended
+
+
+def _holds(row: Row[tuple[object, ...]], secret: str) -> bool:
+    return hmac.compare_digest(row.browser_digest, digest(secret.encode()))
 
 
 def _row(tx: Connection, launch_id: str) -> Row[tuple[object, ...]]:

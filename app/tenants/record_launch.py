@@ -5,11 +5,11 @@ from datetime import timedelta
 from app.clock import Clock
 from app.db import Database
 from app.event_log.append import append
-from app.ids import TenantId
+from app.ids import TenantId, new_launch_id
 from app.tenants import launches
 from app.tenants.events import LaunchCompleted
 from app.tenants.grants import Grants, OpenGrant
-from app.tenants.launches import NewLaunch, new_launch
+from app.tenants.launches import Launch, NewLaunch, new_launch
 from launch.completed import CompletedLaunch
 
 
@@ -17,12 +17,12 @@ def record_launch(
     database: Database, grants: Grants, completed: CompletedLaunch, clock: Clock, lifetime: timedelta
 ) -> NewLaunch:
     """Store the launch; returns it with the secret that its browser is to hold."""
-    new = _new_launch(completed, clock, lifetime)
+    new = new_launch(_launch(completed, clock, lifetime))
     launch, grant = new.launch, completed.grant
     with database.write() as tx:
         launches.record(tx, new)
-        tokens = OpenGrant(grant.access_token, grant.refresh_token, grant.expires_at)
-        grants.keep(tx, launch.tenant_id, launch.launch_id, tokens)
+        tokens = OpenGrant(grant.access_token, grant.refresh_token, grant.expires_at, launch.fhir_base)
+        grants.keep(tx, launch, tokens)
         event = LaunchCompleted(
             launch_id=launch.launch_id,
             issuer=launch.issuer,
@@ -46,17 +46,19 @@ def record_launch(
     return new
 
 
-def _new_launch(completed: CompletedLaunch, clock: Clock, lifetime: timedelta) -> NewLaunch:
-    encounter = completed.context.encounter
-    return new_launch(
+def _launch(completed: CompletedLaunch, clock: Clock, lifetime: timedelta) -> Launch:
+    context, identity, now = completed.context, completed.identity, clock()
+    return Launch(
+        launch_id=new_launch_id(),
         tenant_id=TenantId(completed.tenant_id),
-        issuer=completed.identity.issuer,
-        subject=completed.identity.subject,
-        fhir_user=completed.identity.fhir_user,
-        patient=f"Patient/{completed.context.patient}",
-        encounter=f"Encounter/{encounter}" if encounter else None,
+        fhir_base=completed.issuer,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        fhir_user=identity.fhir_user,
+        user_name=identity.name or "",
+        patient=f"Patient/{context.patient}",
+        encounter=f"Encounter/{context.encounter}" if context.encounter else None,
         scopes=completed.grant.scopes.text,
-        banner_needed=completed.context.need_patient_banner,
-        now=clock(),
-        lifetime=lifetime,
+        created_at=now,
+        expires_at=now + lifetime,
     )

@@ -14,6 +14,7 @@ class WritebackQueued(Event):
     note_id: str
     note_version: int
     launch_id: str
+    fhir_base: str
     author_issuer: str
     author_subject: str
     author: str
@@ -41,6 +42,7 @@ class CopyOffered(Event):
     note_id: str
     note_version: int
     launch_id: str
+    fhir_base: str
     author_issuer: str
     author_subject: str
     author: str

@@ -57,3 +57,12 @@ def test_a_planned_change_of_dose_is_not_a_contradiction() -> None:
 def test_another_medications_dose_in_the_sentence_is_not_taken_for_this_ones() -> None:
     said = "stop the lisinopril, and start losartan fifty milligrams"
     assert check(said, [said], LISINOPRIL).state is ClaimState.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    "said", ["I started taking lisinopril forty milligrams", "let's increase the lisinopril to forty milligrams"]
+)
+def test_any_dose_beside_another_in_the_chart_is_asked_about_whatever_the_verb(said: str) -> None:
+    finding = check(said, [said], LISINOPRIL)
+    assert finding.against_chart
+    assert "The chart says 20 mg" in finding.ask

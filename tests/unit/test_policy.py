@@ -15,6 +15,7 @@ def test_a_note_in_order_may_be_signed() -> None:
     ("changed", "code"),
     [
         ({"launch_actor": "issuer#other"}, "another_author"),
+        ({"launch_user": "Practitioner/8"}, "another_provider_record"),
         ({"posted_patient": "Patient/2"}, "patient_changed"),
         ({"chart_patient": "Patient/2"}, "patient_changed"),
         ({"note_patient": "Patient/2"}, "patient_changed"),

@@ -62,3 +62,20 @@ def test_the_signed_text_ends_with_name_meaning_and_moment() -> None:
     text = signed_text(review(a_draft(), {}), NOON)
     assert text.endswith("Electronically signed by Dr. Kwame Osei (author) on 2026-11-22 at 12:00:00 UTC.\n")
     assert "\r" not in text
+
+
+def test_rewording_a_contradiction_as_a_change_does_not_settle_it() -> None:
+    draft = a_draft(a_claim(), sources=(a_source("Cough for five weeks. No fever."), a_medication().source))
+    reworded = review(draft, {"c001": Decision(text="Takes lisinopril 40 mg, as started before.")})
+    assert [claim.claim.id for claim in reworded.open_claims] == ["c001"]
+
+
+def test_a_line_that_was_emptied_counts_as_removed() -> None:
+    kinds = [one.kind for one in differences(review(a_draft(a_claim(), PLAN), {"c001": Decision(text=" ")}))]
+    assert kinds == ["removed"]
+
+
+def test_the_note_says_edited_only_when_it_was() -> None:
+    draft = a_draft(a_claim())
+    assert "; reviewed by the signer." in signed_text(review(draft, {}), NOON)
+    assert "; reviewed and edited by the signer." in signed_text(review(draft, {"c001": Decision(text="Other.")}), NOON)

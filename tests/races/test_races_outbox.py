@@ -1,0 +1,97 @@
+"""Several workers on the outbox at once: a lease decides who works, its fence decides whose result counts."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.db import Database
+from app.errors import Fenced
+from app.ids import TenantId, WritebackId
+from app.outbox import rows as outbox
+from app.outbox.rows import Lease, Partition
+from tests.races.at_once import at_once
+from tests.races.conftest import Connect
+
+PARTITION = Partition(TenantId("harbor-epic"), "primary-care")
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LEASE = timedelta(seconds=30)
+
+
+def put(database: Database, *names: str) -> None:
+    with database.write() as tx:
+        for name in names:
+            outbox.put(tx, WritebackId(name), PARTITION, NOW)
+
+
+def claim(database: Database, now: datetime = NOW) -> Lease | None:
+    with database.write() as tx:
+        return outbox.claim(tx, PARTITION, now, LEASE)
+
+
+def test_of_many_workers_that_claim_the_same_row_one_gets_it(connect: Connect) -> None:
+    workers = [connect() for _ in range(5)]
+    put(workers[0], "w1")
+
+    leases = at_once(*(lambda worker=worker: claim(worker) for worker in workers))
+
+    assert sorted(lease is not None for lease in leases) == [False] * 4 + [True]
+
+
+def test_many_workers_share_the_rows_and_none_gets_one_twice(connect: Connect) -> None:
+    names = [f"w{number}" for number in range(12)]
+    workers = [connect() for _ in range(4)]
+    put(workers[0], *names)
+
+    def claim_all(worker: Database) -> list[str]:
+        taken = []
+        while (lease := claim(worker)) is not None:
+            taken.append(lease.writeback_id)
+        return taken
+
+    taken = at_once(*(lambda worker=worker: claim_all(worker) for worker in workers))
+
+    assert sorted(name for share in taken for name in share) == sorted(names)
+
+
+def test_a_lease_that_has_ended_can_be_taken_over_with_a_higher_fence(connect: Connect) -> None:
+    database = connect()
+    put(database, "w1")
+    first = claim(database)
+
+    assert first is not None
+    assert claim(database, NOW + LEASE - timedelta(seconds=1)) is None
+    second = claim(database, NOW + LEASE)
+
+    assert second is not None
+    assert second.fence == first.fence + 1
+
+
+@pytest.mark.parametrize("due_at", [None, NOW + timedelta(minutes=1)], ids=["done", "due again"])
+def test_a_worker_with_an_overtaken_fence_cannot_end_the_others_lease(
+    connect: Connect, due_at: datetime | None
+) -> None:
+    database = connect()
+    put(database, "w1")
+    zombie = claim(database)
+    successor = claim(database, NOW + LEASE)
+    assert zombie is not None
+    assert successor is not None
+
+    with pytest.raises(Fenced), database.write() as tx:
+        outbox.release(tx, zombie, due_at)
+    with pytest.raises(Fenced), database.write() as tx:
+        outbox.check_fence(tx, zombie, NOW)
+
+    with database.write() as tx:
+        outbox.check_fence(tx, successor, NOW + LEASE)
+        outbox.release(tx, successor, None)
+
+
+def test_a_worker_whose_own_lease_has_ended_stops_even_when_nobody_took_over(connect: Connect) -> None:
+    database = connect()
+    put(database, "w1")
+    lease = claim(database)
+    assert lease is not None
+
+    with pytest.raises(Fenced), database.write() as tx:
+        outbox.check_fence(tx, lease, NOW + LEASE)
