@@ -43,7 +43,6 @@ from launch.routes import key_set_blueprint, launch_blueprint
 from vendors.registry import load_adapters
 
 LARGEST_REQUEST = 256 * 1024
-SEARCH_LAG = timedelta(seconds=5)
 
 
 def create_app(settings: Settings | None = None, clock: Clock = system_clock) -> Flask:
@@ -115,8 +114,8 @@ def _drain(
     clock: Clock,
 ) -> Drain:
     """What each stage of a write asks the worker for."""
-    publication = Publication(database, artifacts, writebacks, ehrs, clock, SEARCH_LAG)
-    reconciliation = Reconciliation(database, artifacts, writebacks, ehrs, clock, SEARCH_LAG)
+    publication = Publication(database, artifacts, writebacks, ehrs, clock)
+    reconciliation = Reconciliation(database, artifacts, writebacks, ehrs, clock)
     provenance = ProvenancePublication(database, artifacts, writebacks, ehrs, clock)
     work = {
         Stage.QUEUED: publication.send,

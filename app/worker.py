@@ -15,6 +15,7 @@ from app.log_lines import place_of
 from app.outbox import rows as outbox
 from app.outbox.relay import QUEUE
 from app.outbox.rows import Partition
+from app.projections.follower import catch_up
 from app.settings import Settings
 from app.wiring import create_app
 
@@ -58,7 +59,7 @@ def run_worker(settings: Settings) -> None:
 
 
 def run_sweeper(settings: Settings) -> None:
-    """Ring for whatever is due, again and again: what the queue lost is found here."""
+    """Ring for what is due and bring the read models up to date, again and again: what was missed is found here."""
     parts: Collaborators = create_app(settings).extensions[EXTENSION]
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,9 +72,10 @@ def run_sweeper(settings: Settings) -> None:
 
 
 def sweep_once(parts: Collaborators) -> int:
-    """Ring for every partition that has something due; returns how many there were."""
+    """Ring for every partition that has something due, then follow the log; returns how many partitions there were."""
     with parts.database.read() as tx:
         partitions = list(outbox.due_partitions(tx, parts.clock()))
     for partition in partitions:
         parts.relay.ring(partition)
+    catch_up(parts.database)
     return len(partitions)

@@ -41,9 +41,7 @@ def read_response(query: bytes) -> AuthorizationResponse:
     found = single_parameters(query, ("state", "code", "error", "iss"), longest=LONGEST_PARAMETER)
     if "state" not in found:
         raise MalformedRequest("state is missing")
-    return AuthorizationResponse(
-        digest(found["state"]), found.get("code"), found.get("error"), found.get("iss")
-    )
+    return AuthorizationResponse(digest(found["state"]), found.get("code"), found.get("error"), found.get("iss"))
 
 
 def require_bound(

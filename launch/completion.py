@@ -26,9 +26,7 @@ class Completion:
         self._id_tokens = IDTokens(SigningKeys(session_for, now), now)
         self._now = now
 
-    def complete(
-        self, registration: Registration, transaction: LaunchTransaction, code: str
-    ) -> CompletedLaunch:
+    def complete(self, registration: Registration, transaction: LaunchTransaction, code: str) -> CompletedLaunch:
         """Exchange the code, verify the user, read the context. Raises the failing step's `LaunchError`."""
         metadata = self._discovery.metadata(registration)
         session = self._session_for(registration)

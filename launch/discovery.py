@@ -122,9 +122,7 @@ def read_metadata(document: Mapping[str, Any], registration: Registration) -> Se
         issuer=_issuer(document, registration, required=speaks_openid),
         authorization_endpoint=endpoint_in(document, "authorization_endpoint", registration),
         token_endpoint=endpoint_in(document, "token_endpoint", registration),
-        jwks_uri=endpoint_in(document, "jwks_uri", registration)
-        if speaks_openid or "jwks_uri" in document
-        else None,
+        jwks_uri=endpoint_in(document, "jwks_uri", registration) if speaks_openid or "jwks_uri" in document else None,
         capabilities=capabilities,
         response_issuer_required=document.get("authorization_response_iss_parameter_supported") is True,
     )

@@ -45,9 +45,7 @@ class MalformedRequest(LaunchError):
 
     code = "malformed_request"
     title = "This link is not a complete launch"
-    what_happened = (
-        "The address that opened Countersign lacks something that an EHR sends, or holds it twice."
-    )
+    what_happened = "The address that opened Countersign lacks something that an EHR sends, or holds it twice."
     what_to_do = (
         "Open the patient's chart and start Countersign from there; a bookmark does not work.",
         "If you did start it from the chart, give the code below to your administrator.",
@@ -73,9 +71,7 @@ class UnknownTenant(LaunchError):
     code, status = "unknown_tenant", 404
     title = "This address is not in use"
     what_happened = "The EHR sent you back to an address that belongs to no registered organisation."
-    what_to_do = (
-        "Ask your administrator to compare the redirect URI in the EHR with the registration sheet.",
-    )
+    what_to_do = ("Ask your administrator to compare the redirect URI in the EHR with the registration sheet.",)
 
 
 class DiscoveryFailed(LaunchError):
@@ -83,9 +79,7 @@ class DiscoveryFailed(LaunchError):
 
     code, status = "discovery_failed", 502
     title = "The EHR could not be reached"
-    what_happened = (
-        "The EHR did not answer when Countersign asked how to sign in. Nothing was changed in the chart."
-    )
+    what_happened = "The EHR did not answer when Countersign asked how to sign in. Nothing was changed in the chart."
     what_to_do = ("Wait a minute, then start Countersign again from the patient's chart.", ASK_ADMINISTRATOR)
 
 
@@ -94,9 +88,7 @@ class DiscoveryRefused(LaunchError):
 
     code, status = "discovery_refused", 502
     title = "The EHR's sign-in settings were not accepted"
-    what_happened = (
-        "The EHR describes its sign-in in a way that does not match what your organisation registered."
-    )
+    what_happened = "The EHR describes its sign-in in a way that does not match what your organisation registered."
     what_to_do = (
         "Give the code below to your administrator; trying again will not help.",
         "For the administrator: compare the EHR's SMART configuration with the registration.",
@@ -159,9 +151,7 @@ class TokenExchangeFailed(LaunchError):
 
     code, status = "token_exchange_failed", 502
     title = "The EHR did not complete the sign-in"
-    what_happened = (
-        "The EHR agreed to the sign-in and then did not hand over access. Nothing was changed in the chart."
-    )
+    what_happened = "The EHR agreed to the sign-in and then did not hand over access. Nothing was changed in the chart."
 
     def __init__(self, detail: str, oauth_error: str = "") -> None:
         super().__init__(detail)
@@ -173,9 +163,7 @@ class IdentityUnverified(LaunchError):
 
     code, status = "identity_unverified", 403
     title = "The EHR could not prove who you are"
-    what_happened = (
-        "The EHR's statement about the signed-in user did not pass the checks, so nothing was opened."
-    )
+    what_happened = "The EHR's statement about the signed-in user did not pass the checks, so nothing was opened."
 
 
 class NotAClinician(LaunchError):
@@ -183,9 +171,7 @@ class NotAClinician(LaunchError):
 
     code, status = "not_a_clinician", 403
     title = "Countersign is for clinicians"
-    what_happened = (
-        "The EHR signed you in as someone who is not a clinician, and only clinicians can sign notes."
-    )
+    what_happened = "The EHR signed you in as someone who is not a clinician, and only clinicians can sign notes."
     what_to_do = (
         "Sign in to the EHR with your clinician account and start again from the chart.",
         "For the administrator: link the EHR user to a provider record (fhirUser must be a Practitioner).",
@@ -222,7 +208,5 @@ class TenantMismatch(LaunchError):
 
     code, status = "tenant_mismatch", 403
     title = "The EHR speaks for another organisation"
-    what_happened = (
-        "This EHR serves several organisations, and the launch came from one that is not registered here."
-    )
+    what_happened = "This EHR serves several organisations, and the launch came from one that is not registered here."
     what_to_do = ("Ask your administrator to compare the practice in the EHR with the registration.",)

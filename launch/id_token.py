@@ -92,9 +92,7 @@ def _check_nonce(claims: Mapping[str, Any], nonce: str, *, may_be_missing: bool)
     echoed = claims.get("nonce")
     if echoed is None and may_be_missing:
         return
-    if not isinstance(echoed, str) or not hmac.compare_digest(
-        echoed.encode(errors="replace"), nonce.encode()
-    ):
+    if not isinstance(echoed, str) or not hmac.compare_digest(echoed.encode(errors="replace"), nonce.encode()):
         raise IdentityUnverified("the id_token does not answer this launch (nonce)")
 
 

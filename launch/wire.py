@@ -58,9 +58,7 @@ def _exchange(session: requests.Session, request: requests.Request, seconds: flo
     request.headers.update(PLAIN_JSON)
     try:
         prepared = session.prepare_request(request)
-        with session.send(
-            prepared, timeout=(CONNECT_SECONDS, seconds), allow_redirects=False, stream=True
-        ) as response:
+        with session.send(prepared, timeout=(CONNECT_SECONDS, seconds), allow_redirects=False, stream=True) as response:
             return Answer(response.status_code, _read(response, deadline))
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise NoAnswer(_reason(error)) from error

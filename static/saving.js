@@ -21,7 +21,10 @@ const isUnsaved = (claim) => Boolean(boxOf(claim)) && boxOf(claim).value !== box
 /** Lines whose text on screen is not the saved text. */
 export const unsavedClaims = () => [...document.querySelectorAll(".claim")].filter(isUnsaved);
 
-/** Posts fields as JSON clients do. Never throws: the outcome is "saved", "conflict" or "failed". */
+/**
+ * Posts fields as JSON clients do. Never throws: the outcome is "saved", "conflict" or "failed". A conflict shows the
+ * line as it now is; a 409 that does not bring it tells of something else, after which the same may be sent again.
+ */
 async function post(url, fields) {
   let response;
   try {
@@ -36,7 +39,7 @@ async function post(url, fields) {
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return { outcome: "saved", ...answer };
-  if (response.status === 409 && answer) return { outcome: "conflict", ...answer };
+  if (response.status === 409 && answer?.claim_html) return { outcome: "conflict", ...answer };
   return { outcome: "failed", problem: answer?.problem ?? `Countersign answered with ${response.status}.` };
 }
 

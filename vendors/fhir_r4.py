@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from vendors.contract import Receipt, SignedNote, Stored, StoredNote
 from vendors.errors import Unsupported
-from vendors.notes import CLINICAL_NOTE, identifiers, note_text, render, stored_note
+from vendors.notes import CLINICAL_NOTE, identifiers, note_text, render, stored_note, subject_of
 from vendors.profile import Profile
 from vendors.replies import version_of
 from vendors.transport import FHIRTransport
@@ -49,9 +49,9 @@ class FHIRR4:
         by_identifier = self.profile.note.identifier_search.support == "yes"
         params = _identifier_params(ours) if by_identifier else self.listing(ours)
         listed = transport.search("DocumentReference", params)
-        candidates = [one for one in listed if not _another_of_ours(one, ours)]
-        notes = [stored_note(_as_stored(one), transport) for one in candidates]
-        return [note for note in notes if _is_ours(note, ours, note_text(ours, transport))]
+        mine = next(identifiers(ours))
+        marked = [stored_note(_as_stored(one), transport) for one in listed if mine in identifiers(one)]
+        return marked or _same_text(ours, listed, transport)
 
     def create_provenance(self, transport: FHIRTransport, body: bytes) -> Receipt:
         """See VendorAdapter.create_provenance."""
@@ -100,19 +100,14 @@ def day_before(ours: dict[str, Any]) -> str:
     return (signed - timedelta(days=1)).date().isoformat()
 
 
-def _another_of_ours(resource: dict[str, Any], ours: dict[str, Any]) -> bool:
-    """Tell whether a chart note carries a different identifier of Countersign's; same words or not."""
-    mine = next(identifiers(ours))
-    theirs = list(identifiers(resource))
-    return mine not in theirs and any(system == mine[0] for system, _ in theirs)
-
-
-def _is_ours(note: StoredNote, ours: dict[str, Any], text: str) -> bool:
-    """Tell whether a chart note is this payload: by identifier, else by text in the same patient's chart."""
-    if next(identifiers(ours)) in note.identifiers:
-        return True
-    same_patient = note.patient == ours["subject"]["reference"]
-    return same_patient and _text_digest(note.text) == _text_digest(text)
+def _same_text(ours: dict[str, Any], listed: list[dict[str, Any]], transport: FHIRTransport) -> list[StoredNote]:
+    """Return the notes of this patient that say the same and that no identifier of Countersign marks as another."""
+    system, _ = next(identifiers(ours))
+    unmarked = [one for one in listed if all(theirs != system for theirs, _ in identifiers(one))]
+    patients = [one for one in unmarked if subject_of(one, transport) == ours["subject"]["reference"]]
+    notes = [stored_note(_as_stored(one), transport) for one in patients]
+    wanted = _text_digest(note_text(ours, transport))
+    return [note for note in notes if _text_digest(note.text) == wanted]
 
 
 def _text_digest(text: str) -> bytes:

@@ -19,7 +19,7 @@ from fhir.resources.R4B.documentreference import DocumentReference
 from pydantic import ValidationError
 
 from vendors.contract import SignedNote, Stored, StoredNote
-from vendors.errors import InvalidResource
+from vendors.errors import InvalidResource, Throttled, TokenRefused, Unavailable, VendorError
 from vendors.profile import Profile
 from vendors.transport import FHIRTransport
 
@@ -140,7 +140,7 @@ def stored_note(stored: Stored, transport: FHIRTransport) -> StoredNote:
         resource_id=stored.resource_id,
         version=stored.version,
         identifiers=tuple(identifiers(resource)),
-        patient=_reference(resource.get("subject"), transport),
+        patient=subject_of(resource, transport),
         encounter=next(iter(_references(context.get("encounter"), transport)), None),
         authors=tuple(_references(resource.get("author"), transport)),
         status=str(resource.get("status", "")),
@@ -156,10 +156,27 @@ def note_text(resource: dict[str, Any], transport: FHIRTransport) -> str:
     """Return the text of the first plain-text attachment, "" where there is none.
 
     Undecodable bytes become U+FFFD: a comparison then says "differs", and the raw bytes are kept.
+    Text that is said to be there and cannot be fetched is Unavailable: it says nothing about the note itself.
     """
     for attachment in plain_text_attachments(resource):
-        return decoded(attachment, attachment_bytes(attachment, transport), errors="replace")
+        try:
+            return decoded(attachment, attachment_bytes(attachment, transport), errors="replace")
+        except (TokenRefused, Throttled):
+            raise
+        except VendorError as failure:
+            raise _without_text(failure) from None
     return ""
+
+
+def _without_text(failure: VendorError) -> Unavailable:
+    return Unavailable(
+        failure.vendor,
+        failure.operation,
+        status=failure.status,
+        issue_codes=(*failure.issue_codes, "text-not-fetched"),
+        correlation_id=failure.correlation_id,
+        retry_after_seconds=failure.retry_after_seconds,
+    )
 
 
 def plain_text_attachments(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -194,6 +211,11 @@ def identifiers(resource: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in (_object(resource.get("masterIdentifier")), *_objects(resource.get("identifier"))):
         if "value" in one:
             yield str(one.get("system", "")), str(one["value"])
+
+
+def subject_of(resource: dict[str, Any], transport: FHIRTransport) -> str:
+    """Return whose resource this is, relative to the FHIR base; "" where it does not say."""
+    return _reference(resource.get("subject"), transport)
 
 
 def _codings(value: object) -> Iterator[tuple[str, str]]:

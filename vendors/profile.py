@@ -94,7 +94,14 @@ class NoteRules(_Strict):
     search_parameters: Rule[tuple[str, ...]]
     identifier_search: Capability
     conditional_create: Capability
+    longest_execution_seconds: Rule[int]
+    search_lag_seconds: Rule[int]
     excluded_types: Rule[tuple[str, ...]]
+
+    @property
+    def absence_can_be_proven(self) -> bool:
+        """Tell whether a note that is not found is certainly not there, so that sending it again files it once."""
+        return "yes" in (self.identifier_search.support, self.conditional_create.support)
 
 
 class Profile(_Strict):

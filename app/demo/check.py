@@ -88,7 +88,7 @@ def _run(
 def _drive_epic(run: Run, demo: Demo, page: Page) -> None:
     frame = page.frame_locator("#app-frame")
     run.step("launched", lambda: _launch(demo, page, frame, "epic"))
-    run.step("drafted", lambda: expect(frame.locator("[data-claim]").first).to_be_visible(timeout=30_000))
+    run.step("drafted", lambda: _wait_for_draft(page, frame))
     run.step("evidence", lambda: _open_evidence(frame))
     run.step("edited", lambda: _edit(frame))
     run.step("confirmed", lambda: confirm_all(frame))
@@ -102,7 +102,7 @@ def _drive_epic(run: Run, demo: Demo, page: Page) -> None:
 def _drive_athenaone(run: Run, demo: Demo, page: Page) -> None:
     frame = page.frame_locator("#app-frame")
     run.step("launched", lambda: _launch(demo, page, frame, "athenaone"))
-    run.step("drafted", lambda: expect(frame.locator("[data-claim]").first).to_be_visible(timeout=30_000))
+    run.step("drafted", lambda: _wait_for_draft(page, frame))
     run.step("evidence", lambda: _open_evidence(frame))
     run.step(
         "landing_explained",
@@ -135,6 +135,13 @@ def _launch(demo: Demo, page: Page, frame: FrameLocator, ehr: str) -> None:
     expect(frame.locator("main#main")).to_be_visible(timeout=30_000)
 
 
+def _wait_for_draft(page: Page, frame: FrameLocator) -> None:
+    expect(frame.locator("#next-step")).to_be_visible(timeout=30_000)
+    document = page.frame("app-frame")
+    if document:
+        document.wait_for_load_state()  # until its scripts have run, a page answers clicks as it does without scripts
+
+
 def _open_evidence(frame: FrameLocator) -> None:
     frame.locator(".pill").first.click()
     expect(frame.locator(".passage:visible mark").first).not_to_be_empty()
@@ -150,6 +157,7 @@ def _edit(frame: FrameLocator) -> None:
 
 def confirm_all(frame: FrameLocator) -> None:
     """Confirm whatever is open, one by one, as a clinician must."""
+    expect(frame.locator("#next-step")).to_be_visible()
     open_items = frame.locator("[data-claim][data-open]")
     while (left := open_items.count()) > 0:
         open_items.first.locator("[data-confirm]").click()

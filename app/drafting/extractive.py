@@ -17,6 +17,14 @@ from app.drafting.transcript import Sentence, read_turns
 
 MOST = {"hpi": 14, "answers": 10, "exam": 10, "assessment": 6, "plan": 12, "results": 12, "vitals": 8}
 FEWEST_WORDS = 3
+# Where a clinician would look in the chart for an entry of this kind.
+LISTS = {
+    "condition": "Problem list",
+    "medication": "Medication list",
+    "allergy": "Allergy list",
+    "vital": "Vital signs",
+    "lab": "Results",
+}
 CHART_SECTIONS = {
     "problems": "condition",
     "medications": "medication",
@@ -140,4 +148,4 @@ def _cite(transcript: Source, sentence: Sentence) -> Evidence:
 
 
 def _cite_entry(entry: Entry) -> Evidence:
-    return Evidence(source_id=entry.source.id, start=0, end=len(entry.source.text), label="Chart")
+    return Evidence(source_id=entry.source.id, start=0, end=len(entry.source.text), label=LISTS[entry.kind])

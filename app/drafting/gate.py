@@ -74,7 +74,8 @@ def contradicting_evidence(text: str, medications: list[Entry]) -> Evidence | No
         return None
     source = found.entry.source
     note = f"chart says {found.charted}"
-    return Evidence(source_id=source.id, start=0, end=len(source.text), differs=True, note=note, label="Chart")
+    where = {"source_id": source.id, "start": 0, "end": len(source.text)}
+    return Evidence(**where, differs=True, note=note, label="Medication list")
 
 
 def _the_charts(text: str, difference: DoseDifference) -> Choice:

@@ -31,7 +31,7 @@ def append(
     Returns the stream's new version. Raises `StreamMoved` when someone else appended first; the caller's
     transaction must then end. The tenant's head row is locked until commit, so readers never skip a late row.
     """
-    sequence, previous = _lock_head(tx, tenant_id)
+    sequence, previous = hold_log(tx, tenant_id)
     if _stream_version(tx, tenant_id, stream) != expected_version:
         raise StreamMoved(stream, expected_version)
     for offset, event in enumerate(new, start=1):
@@ -60,7 +60,11 @@ def append(
     return expected_version + len(new)
 
 
-def _lock_head(tx: Connection, tenant_id: str) -> tuple[int, str]:
+def hold_log(tx: Connection, tenant_id: str) -> tuple[int, str]:
+    """The last sequence and hash of the tenant's log, to which nobody else appends before this transaction ends.
+
+    A command that is often sent twice at once takes it before it reads, and never finds that the stream has moved.
+    """
     query = select(log_heads.c.sequence, log_heads.c.hash).where(log_heads.c.tenant_id == tenant_id).with_for_update()
     head = tx.execute(query).one_or_none()
     if head is None:

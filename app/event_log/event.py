@@ -7,7 +7,7 @@ Payloads hold identifiers, codes and digests; clinical text lives in artifacts, 
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.errors import Corrupt
 
@@ -50,10 +50,13 @@ class ArtifactRef(BaseModel):
 
 
 def event_from(tag: str, payload: dict[str, Any]) -> Event:
-    """The typed event behind a stored row. Raises `Corrupt` for a tag that no room declares."""
+    """The typed event behind a stored row. Raises `Corrupt` for a tag or a shape that no room declares."""
     if tag not in CATALOGUE:
         raise Corrupt(f"The log holds an event {tag!r} that this version does not know.")
-    return CATALOGUE[tag].from_payload(payload)
+    try:
+        return CATALOGUE[tag].from_payload(payload)
+    except ValidationError as error:
+        raise Corrupt(f"The log holds an event {tag!r} in a shape that this version does not know.") from error
 
 
 def referenced_artifacts(event: Event) -> Iterator[ArtifactRef]:

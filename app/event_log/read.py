@@ -1,13 +1,13 @@
 """Reading the log: one stream in order, or a tenant's events after a sequence number."""
 
 import json
-from collections.abc import Iterator
 
 from sqlalchemy import Connection, Row, select
 
 from app.event_log.event import event_from
 from app.event_log.recorded import Recorded
 from app.event_log.tables import events as table
+from app.event_log.tables import log_heads
 
 
 def read_stream(tx: Connection, tenant_id: str, stream: str) -> list[Recorded]:
@@ -27,9 +27,10 @@ def read_after(tx: Connection, tenant_id: str, sequence: int, limit: int = 1000)
     return [_recorded(row) for row in tx.execute(query)]
 
 
-def tenants(tx: Connection) -> Iterator[str]:
-    """Every tenant that has events."""
-    yield from tx.execute(select(table.c.tenant_id).distinct().order_by(table.c.tenant_id)).scalars()
+def ends(tx: Connection) -> dict[str, int]:
+    """The last sequence number of every tenant that has events."""
+    query = select(log_heads.c.tenant_id, log_heads.c.sequence).order_by(log_heads.c.tenant_id)
+    return {row.tenant_id: row.sequence for row in tx.execute(query)}
 
 
 def _recorded(row: Row[tuple[object, ...]]) -> Recorded:

@@ -1,8 +1,9 @@
 """Finding the note of a chart: by tenant, patient, visit and clinician, never by anything that a browser sends."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from app.db import insert_if_absent
 from app.ids import NoteId
@@ -15,15 +16,16 @@ FIRST = 1
 
 def note_of(tx: Connection, launch: Launch) -> NoteId | None:
     """The latest note that this launch's clinician has in this chart and visit, if any."""
-    query = (
-        select(notes.c.note_id)
-        .where(notes.c.tenant_id == launch.tenant_id)
-        .where(notes.c.patient == launch.patient, notes.c.encounter == (launch.encounter or NO_ENCOUNTER))
-        .where(notes.c.author_issuer == launch.issuer, notes.c.author_subject == launch.subject)
-        .order_by(notes.c.ordinal.desc())
-        .limit(1)
-    )
-    found = tx.execute(query).scalar_one_or_none()
+    found = tx.execute(_latest(launch)).scalar_one_or_none()
+    return NoteId(found) if found else None
+
+
+def hold_note_of(tx: Connection, launch: Launch) -> NoteId | None:
+    """The same note, held until the transaction ends: whoever else holds it reads it afterwards, as it then stands.
+
+    Two lines of one note that are saved at once are no conflict, so neither may find that the note has moved.
+    """
+    found = tx.execute(_latest(launch).with_for_update()).scalar_one_or_none()
     return NoteId(found) if found else None
 
 
@@ -40,3 +42,14 @@ def enter(tx: Connection, note_id: NoteId, launch: Launch, now: datetime) -> boo
         "created_at": now,
     }
     return insert_if_absent(tx, notes, row)
+
+
+def _latest(launch: Launch) -> Select[Any]:
+    return (
+        select(notes.c.note_id)
+        .where(notes.c.tenant_id == launch.tenant_id)
+        .where(notes.c.patient == launch.patient, notes.c.encounter == (launch.encounter or NO_ENCOUNTER))
+        .where(notes.c.author_issuer == launch.issuer, notes.c.author_subject == launch.subject)
+        .order_by(notes.c.ordinal.desc())
+        .limit(1)
+    )

@@ -63,9 +63,9 @@ class NoteCommands:
                 f"One statement can hold {LONGEST_CLAIM} characters; this one has {len(command.text)}.",
                 "Shorten it or split it. Your text is still in the field.",
             )
-        text = _clean(command.text)
+        text = clean(command.text)
         with self._database.write() as tx:
-            state = self._state(tx, command.launch, command.note_id, command.claim_id)
+            state = self._held(tx, command.launch, command.note_id, command.claim_id)
             kept = self._artifacts.keep(tx, command.launch.tenant_id, ArtifactKind.EDIT, text.encode(), self._clock())
             event = decide.edit_claim(state, command.claim_id, command.revision, kept)
             self._append(tx, command.launch, command.note_id, state, event)
@@ -74,12 +74,12 @@ class NoteCommands:
     def decide_claim(self, command: DecideClaim) -> ReadNote:
         """Confirm, remove or restore a claim. Raises `StaleEdit`, or `Refused` once the note is signed."""
         with self._database.write() as tx:
-            state = self._state(tx, command.launch, command.note_id, command.claim_id)
+            state = self._held(tx, command.launch, command.note_id, command.claim_id)
             self._append(tx, command.launch, command.note_id, state, decide.decide_claim(state, command))
             return read_note(tx, self._artifacts, command.launch.tenant_id, command.note_id)
 
-    def _state(self, tx: Connection, launch: Launch, note_id: NoteId, claim_id: str) -> NoteState:
-        if chart_index.note_of(tx, launch) != note_id:
+    def _held(self, tx: Connection, launch: Launch, note_id: NoteId, claim_id: str) -> NoteState:
+        if chart_index.hold_note_of(tx, launch) != note_id:
             raise NotFound("This note does not belong to this chart.")
         note = read_note(tx, self._artifacts, launch.tenant_id, note_id)
         if note.review.draft.claim(claim_id) is None:
@@ -123,7 +123,16 @@ def _recorded(launch: Launch, draft: Draft, workflow: str, kept: dict[str, str])
     )
 
 
-def _clean(text: str) -> str:
-    """Line ends as line feeds, no control characters: what is kept is what can be displayed and filed."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(character for character in text if character == "\n" or character.isprintable()).strip()
+def clean(text: str) -> str:
+    """Line ends as line feeds, every other white space as a space, no control characters.
+
+    What is kept is what can be displayed and filed; nothing that separates words or figures disappears.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join("".join(_displayable(character) for character in line) for line in lines).strip()
+
+
+def _displayable(character: str) -> str:
+    if character.isspace():
+        return " "
+    return character if character.isprintable() else ""

@@ -1,16 +1,17 @@
 """The outbox's rows are the truth about what still has to leave; queue jobs only point here.
 
 A lease decides who works on a row, and its fencing number decides whose result counts: a worker that was paused past
-its lease finds that its number has been overtaken and stops.
+its lease finds that its number has been overtaken and stops. So the numbers of one write-back never repeat: a row that
+is done is kept, due never, until a person's command wakes it.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
-from app.errors import Fenced
+from app.errors import Corrupt, Fenced
 from app.ids import TenantId, WritebackId
 from app.outbox.tables import outbox
 
@@ -39,6 +40,17 @@ def put(tx: Connection, writeback_id: WritebackId, partition: Partition, due_at:
     tx.execute(insert(outbox).values(**row, due_at=due_at, fence=0))
 
 
+def wake(tx: Connection, writeback_id: WritebackId, due_at: datetime) -> None:
+    """Make a write-back that was done due again; every lease from before is overtaken by it.
+
+    Raises `Corrupt` when it was never put here: it would wait for ever.
+    """
+    row = update(outbox).where(outbox.c.writeback_id == writeback_id)
+    woken = tx.execute(row.values(due_at=due_at, fence=outbox.c.fence + 1, leased_until=None))
+    if woken.rowcount != 1:
+        raise Corrupt("A write that was never queued cannot go on.")
+
+
 def claim(tx: Connection, partition: Partition, now: datetime, lease: timedelta) -> Lease | None:
     """Lease the partition's longest-due free row; None when nothing is due. Commits with the caller's transaction."""
     query = (
@@ -61,21 +73,18 @@ def claim(tx: Connection, partition: Partition, now: datetime, lease: timedelta)
 def release(tx: Connection, lease: Lease, due_at: datetime | None) -> None:
     """End the lease with the result in the same transaction: due again at `due_at`, or done when None.
 
-    Raises `Fenced` when another worker has taken the row since; the caller's transaction must then end.
+    Raises `Fenced` when the lease was ended or overtaken; the caller's transaction must then end. Whoever changes a
+    write-back overtakes its lease, so one that only ran out may still be ended: nothing has happened since.
     """
-    mine = (outbox.c.writeback_id == lease.writeback_id) & (outbox.c.fence == lease.fence)
-    if due_at is None:
-        changed = tx.execute(delete(outbox).where(mine))
-    else:
-        changed = tx.execute(update(outbox).where(mine).values(due_at=due_at, leased_until=None))
+    changed = tx.execute(update(outbox).where(_held_by(lease)).values(due_at=due_at, leased_until=None))
     if changed.rowcount != 1:
         raise Fenced("Another worker has taken this write over.")
 
 
 def check_fence(tx: Connection, lease: Lease, now: datetime) -> None:
     """Raises `Fenced` unless this lease still holds; locks the row until the transaction ends."""
-    query = select(outbox.c.fence).where(outbox.c.writeback_id == lease.writeback_id).with_for_update()
-    if tx.execute(query).scalar_one_or_none() != lease.fence or lease.until <= now:
+    query = select(outbox.c.fence).where(_held_by(lease)).with_for_update()
+    if tx.execute(query).one_or_none() is None or lease.until <= now:
         raise Fenced("The lease on this write has ended.")
 
 
@@ -83,6 +92,11 @@ def due_partitions(tx: Connection, now: datetime) -> Iterable[Partition]:
     """Every partition that has a free row due: what a sweep must ring for."""
     query = select(outbox.c.tenant_id, outbox.c.workflow).where(outbox.c.due_at <= now, _free(now)).distinct()
     return [Partition(row.tenant_id, row.workflow) for row in tx.execute(query)]
+
+
+def _held_by(lease: Lease) -> ColumnElement[bool]:
+    mine = (outbox.c.writeback_id == lease.writeback_id) & (outbox.c.fence == lease.fence)
+    return mine & outbox.c.leased_until.isnot(None)
 
 
 def _free(now: datetime) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""What still has to leave: one row for each write-back that is not finished."""
+"""What still has to leave: one row for each queued write-back. It stays when done, so that fences go on rising."""
 
 from sqlalchemy import Column, Integer, String, Table
 
@@ -10,7 +10,7 @@ outbox = Table(
     Column("writeback_id", String(32), primary_key=True),
     Column("tenant_id", String(64), nullable=False),
     Column("workflow", String(32), nullable=False),
-    Column("due_at", UTCDateTime, nullable=False, index=True),
+    Column("due_at", UTCDateTime, nullable=True, index=True),
     Column("fence", Integer, nullable=False, default=0),
     Column("leased_until", UTCDateTime, nullable=True),
 )

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import NotFound
 from app.ids import WritebackId
+from app.notes.events import NoteSigned
 from app.notes.reading import ReadNote
 from app.notes.snapshot import Snapshot
 from app.pages.note_page import current_landing, local, local_now, required_note
@@ -14,7 +15,6 @@ from app.pages.status import status
 from app.pages.words import banner, full_time
 from app.writebacks.commands import ConfirmCopy
 from app.writebacks.handlers import load
-from app.writebacks.state import Stage, WritebackState
 
 filing = Blueprint("filing", __name__, url_prefix="/charts/<launch_id>/note")
 open_launch_before(filing)
@@ -38,30 +38,24 @@ def moving_status() -> ResponseReturnValue:
 
 @filing.post("/copied")
 def copied() -> ResponseReturnValue:
-    """The clinician says that the note was copied into the chart."""
-    parts, launch, read = collaborators(), current_launch(), required_note()
-    writeback_id, state = _writeback(read)
-    if state.stage is Stage.AWAITING_COPY:
-        with parts.database.write() as tx:
-            parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, ConfirmCopy(), launch.actor, parts.clock())
+    """The clinician says that the note was copied into the chart. Said twice, it is recorded once."""
+    parts, launch = collaborators(), current_launch()
+    writeback_id = WritebackId(_signed(required_note()).writeback_id)
+    with parts.database.write() as tx:
+        parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, ConfirmCopy(), launch.actor, parts.clock())
     return redirect(url_for("filing.note", launch_id=launch.launch_id), 303)
 
 
-def _writeback(read: ReadNote) -> tuple[WritebackId, WritebackState]:
+def _signed(read: ReadNote) -> NoteSigned:
     if read.state.signed is None:
         raise NotFound("This note is not signed yet.", "Go back to the draft.")
-    writeback_id = WritebackId(read.state.signed.writeback_id)
-    with collaborators().database.read() as tx:
-        return writeback_id, load(tx, read.tenant_id, writeback_id)
+    return read.state.signed
 
 
 def _screen(read: ReadNote) -> FiledScreen:
-    parts, launch = collaborators(), current_launch()
-    _, state = _writeback(read)
-    signed = read.state.signed
-    if signed is None:
-        raise NotFound("This note is not signed yet.", "Go back to the draft.")
+    parts, launch, signed = collaborators(), current_launch(), _signed(read)
     with parts.database.read() as tx:
+        state = load(tx, read.tenant_id, WritebackId(signed.writeback_id))
         snapshot = Snapshot.model_validate_json(parts.artifacts.open(tx, read.tenant_id, signed.snapshot))
     tenant, profile = parts.ehrs.tenant(launch.tenant_id), parts.ehrs.adapter(launch.tenant_id).profile
     line = status(state, snapshot.signed_at, profile.title, tenant.zone)

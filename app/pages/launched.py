@@ -5,7 +5,6 @@ from datetime import timedelta
 from flask import Response, request, url_for
 
 from app.collaborators import Collaborators
-from app.errors import StreamMoved
 from app.ids import WritebackId
 from app.outbox.rows import Partition
 from app.pages.sessions import drop_launch_cookies, presented_launches, set_launch_cookie
@@ -48,7 +47,7 @@ def _resume_parked(parts: Collaborators, launch: Launch) -> None:
     """The same clinician in the same chart again: their own parked writes go on under their own new token."""
     if parts.signing.landing(launch).route is not Route.FILE:
         return  # this launch may not write; the next one that may will find the note waiting
-    follower.catch_up(parts.database)
+    follower.catch_up(parts.database, launch.tenant_id)
     with parts.database.read() as tx:
         waiting = write_status.waiting_for_sign_in(tx, launch.tenant_id, launch.issuer, launch.subject, launch.patient)
     for writeback_id in waiting:
@@ -58,16 +57,13 @@ def _resume_parked(parts: Collaborators, launch: Launch) -> None:
 
 
 def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId) -> Partition | None:
-    """Let one parked write go on; None when it does not wait for this launch, or another window was first."""
-    try:
-        with parts.database.write() as tx:
-            state = load(tx, launch.tenant_id, writeback_id)
-            if not _waits_for(state, launch):
-                return None
-            command = ResumeWrite(launch.launch_id)
-            parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, launch.actor, parts.clock())
-    except StreamMoved:
-        return None
+    """Let one parked write go on; None when it does not wait for this launch."""
+    with parts.database.write() as tx:
+        state = load(tx, launch.tenant_id, writeback_id)
+        if not _waits_for(state, launch):
+            return None
+        command = ResumeWrite(launch.launch_id)
+        parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, launch.actor, parts.clock())
     return Partition(launch.tenant_id, state.queued.workflow)
 
 

@@ -5,7 +5,7 @@ import json
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.event_log.event import ArtifactRef
+from app.event_log.event import CATALOGUE, ArtifactRef
 from app.ids import WritebackId
 from app.notes.reading import ReadNote
 from app.notes.reading import stream_of as note_stream
@@ -44,9 +44,14 @@ WORDS = {
     "writeback:rejected": "was refused by the EHR",
     "writeback:parked": "stopped and waits for a person",
     "writeback:resumed": "came back; the sending goes on",
+    "writeback:provenance:begun": "began to send the Provenance",
+    "writeback:provenance:postponed": "postponed the Provenance: certainly not executed",
     "writeback:provenance:filed": "filed the Provenance",
-    "writeback:provenance:refused": "kept the Provenance: the EHR did not take it",
+    "writeback:provenance:refused": "kept the Provenance here: the EHR did not take it, or gave no clear answer",
 }
+if missing := CATALOGUE.keys() - WORDS.keys():
+    raise TypeError(f"these events have no words: {sorted(missing)}")
+
 # What the page names of an event: versions, attempts and digests, in this order.
 DETAILS = (
     "drafter", "drafter_version", "prompt_version", "template_version", "gate_version", "policy_version", "profile",
@@ -60,7 +65,7 @@ SHORT_DIGEST = 12
 def show() -> ResponseReturnValue:
     """The record page."""
     parts, launch, note = collaborators(), current_launch(), required_note()
-    follower.catch_up(parts.database)
+    follower.follow(parts.database, launch.tenant_id)
     screen = RecordScreen(
         launch_id=launch.launch_id,
         banner=banner(note.review.draft, local_now()),
@@ -83,7 +88,7 @@ def _story(note: ReadNote) -> tuple[StoryLine, ...]:
 def _line(line: AuditLine, clinician: str) -> StoryLine:
     who = "Countersign" if line.actor.startswith("system:") else clinician
     details = [f"{name.replace('_', ' ')} {_short(line.details[name])}" for name in DETAILS if line.details.get(name)]
-    return StoryLine(full_time(local(line.recorded_at)), who, WORDS.get(line.tag, line.tag), " · ".join(details))
+    return StoryLine(full_time(local(line.recorded_at)), who, WORDS[line.tag], " · ".join(details))
 
 
 def _short(value: object) -> str:

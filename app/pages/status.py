@@ -16,6 +16,7 @@ FILING: Line = (
     (Stage.FILED, "Filed"),
     (Stage.VERIFIED, "Verified"),
 )
+DONE = {"Sending": "Sent"}
 COPYING: Line = ((Stage.AWAITING_COPY, "Copy"), (Stage.COPIED, "Copied"))
 
 SENTENCES = {
@@ -32,9 +33,19 @@ SENTENCES = {
 }
 PARKED = {
     "reauth": "Your access to {ehr} ended first. Start Countersign again from this chart and it goes on by itself.",
+    "address_changed": "{ehr} has another address now than when you signed. Ask your administrator; nothing is sent.",
     "conflict": "{ehr} shows something in the way of this note. Ask your administrator; nothing is sent until then.",
     "manual": "This needs your administrator. Nothing is sent until then.",
     "missing": "{ehr} said that it took the note and does not show it. Look in the chart before writing it again.",
+    "unproven": "{ehr} did not confirm the note and does not show it. It is not sent again, because it may still be "
+    "there. Look in the chart, and copy the note into it if it is not.",
+    "unreadable": "{ehr} does not let Countersign look for the note. It is not sent again. Look in the chart whether "
+    "it is there, and ask your administrator.",
+}
+# The note itself is done: what waits is the record of who wrote it and what assisted.
+PROVENANCE_WAITS = {
+    "reauth": " Its Provenance is still to be filed. Start Countersign again from this chart and it goes on by itself.",
+    "address_changed": " Its Provenance was not filed: {ehr} has another address now. Ask your administrator.",
 }
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED})
 WORKING = frozenset({Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED})
@@ -62,8 +73,11 @@ class Status:
 def status(state: WritebackState, signed_at: datetime, ehr: str, zone: ZoneInfo) -> Status:
     """Where the write stands. `ehr` is its name as people say it; times are shown in `zone`."""
     stage = state.stage or Stage.QUEUED
+    waits = ""
+    if state.parked_from is Stage.VERIFIED:
+        stage, waits = Stage.VERIFIED, PROVENANCE_WAITS[state.parked_for].format(ehr=ehr)
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr)
-    sentence = SENTENCES[stage].format(ehr=ehr, parked=parked, differences=", ".join(state.differences))
+    sentence = SENTENCES[stage].format(ehr=ehr, parked=parked, differences=", ".join(state.differences)) + waits
     line = COPYING if stage in (Stage.AWAITING_COPY, Stage.COPIED) else FILING
     signed = Step("signed", "Signed", "done", clock_time(signed_at.astimezone(zone)), "")
     return Status((signed, *_steps(line, state, stage, zone)), sentence, stage not in WORKING, _action(stage))
@@ -90,12 +104,13 @@ def _standing(index: int, at: int, stage: Stage, *, last: int) -> str:
 
 
 def _step(step: Stage, label: str, state: WritebackState, standing: str, zone: ZoneInfo) -> Step:
-    when = state.since(step)
+    when = state.since(step) if step is Stage.SENDING else state.reached(step)
     words = ""
     if step is Stage.SENDING and state.attempts > 1:
         words = f"Attempt {state.attempts}"
-    if step is Stage.VERIFIED and state.stage is Stage.VERIFIED and state.differences:
+    if step is Stage.VERIFIED and standing == "done" and state.differences:
         words = f"Harmless differences: {', '.join(state.differences)}"
+    label = DONE.get(label, label) if standing == "done" else label
     return Step(step, label, standing, clock_time(when.astimezone(zone)) if when and standing != "todo" else "", words)
 
 

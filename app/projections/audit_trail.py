@@ -22,9 +22,13 @@ class AuditLine:
     details: dict[str, object]
 
 
-def project(tx: Connection, recorded: Recorded) -> None:
-    """Add the event's line."""
-    row = {
+def project(tx: Connection, batch: Sequence[Recorded]) -> None:
+    """Add each event's line."""
+    tx.execute(insert(table), [_line(recorded) for recorded in batch])
+
+
+def _line(recorded: Recorded) -> dict[str, object]:
+    return {
         "tenant_id": recorded.tenant_id,
         "sequence": recorded.sequence,
         "recorded_at": recorded.recorded_at,
@@ -34,7 +38,6 @@ def project(tx: Connection, recorded: Recorded) -> None:
         "causation": recorded.causation,
         "details": json.dumps(recorded.event.fields(), sort_keys=True),
     }
-    tx.execute(insert(table).values(**row))
 
 
 def story(tx: Connection, tenant_id: str, streams: Sequence[str]) -> list[AuditLine]:

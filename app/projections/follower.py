@@ -1,27 +1,49 @@
-"""Following the log: each projection's rows and its position move in one transaction, so each event counts once."""
+"""Following the log: each projection's rows and its position move in one transaction, so each event counts once.
 
-from collections.abc import Callable
+Every projection follows every tenant's log by itself: an event that this release cannot read stops its own tenant's
+read models where they are, until a release that knows it goes on from there, and nobody else's.
+"""
+
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, delete, select, update
+from structlog import get_logger
 
 from app.db import Database, insert_if_absent
-from app.event_log.read import read_after, tenants
+from app.event_log.read import ends, read_after
 from app.event_log.recorded import Recorded
+from app.log_lines import place_of
 from app.projections import audit_trail, write_status
 from app.projections.tables import audit_trail as audit_rows
 from app.projections.tables import projection_positions
 from app.projections.tables import write_status as status_rows
 
-Projector = Callable[[Connection, Recorded], None]
+Projector = Callable[[Connection, Sequence[Recorded]], None]
 PROJECTIONS: dict[str, Projector] = {"write_status": write_status.project, "audit_trail": audit_trail.project}
 BATCH = 500
 
+log = get_logger()
 
-def catch_up(database: Database) -> int:
-    """Bring every projection up to the log's end; returns how many events were projected."""
-    with database.read() as tx:
-        known = list(tenants(tx))
-    return sum(_follow(database, name, tenant_id) for name in PROJECTIONS for tenant_id in known)
+
+def catch_up(database: Database, tenant_id: str | None = None) -> int:
+    """Bring the read models of one tenant, or of all, as far as they can be; returns how many events were projected.
+
+    What stops one of them is logged, and the others go on: for callers to whom a read model that lags is no obstacle.
+    """
+    done = 0
+    for name, tenant in _behind(database, tenant_id):
+        try:
+            done += _follow(database, name, tenant)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must stay this tenant's
+            log.critical(
+                "projection_stopped", tenant=tenant, detail=name, error=type(error).__name__, place=place_of(error)
+            )
+    return done
+
+
+def follow(database: Database, tenant_id: str) -> int:
+    """Bring one tenant's read models up to the log's end, or raise what stops them: for what is shown whole or not."""
+    return sum(_follow(database, name, tenant) for name, tenant in _behind(database, tenant_id))
 
 
 def rebuild(database: Database) -> int:
@@ -32,16 +54,27 @@ def rebuild(database: Database) -> int:
     return catch_up(database)
 
 
+def _behind(database: Database, tenant_id: str | None) -> list[tuple[str, str]]:
+    """Which projections have events of which tenants before them; read only, as mostly there are none."""
+    with database.read() as tx:
+        followed = {(row.projection, row.tenant_id): row.sequence for row in tx.execute(select(projection_positions))}
+        return [
+            (name, tenant)
+            for tenant, end in ends(tx).items()
+            for name in PROJECTIONS
+            if tenant_id in (None, tenant) and followed.get((name, tenant), 0) < end
+        ]
+
+
 def _follow(database: Database, name: str, tenant_id: str) -> int:
     done = 0
     while True:
         with database.write() as tx:
             position = _lock_position(tx, name, tenant_id)
             batch = read_after(tx, tenant_id, position, BATCH)
-            for recorded in batch:
-                PROJECTIONS[name](tx, recorded)
             if not batch:
                 return done
+            PROJECTIONS[name](tx, batch)
             mine = (projection_positions.c.projection == name) & (projection_positions.c.tenant_id == tenant_id)
             tx.execute(update(projection_positions).where(mine).values(sequence=batch[-1].sequence))
             done += len(batch)

@@ -1,7 +1,11 @@
 """Where each write stands: one row for each write-back, for the worklist and the counts that operations look at."""
 
-from sqlalchemy import Connection, func, select
+from collections.abc import Sequence
 
+from sqlalchemy import Connection, func, select
+from structlog import get_logger
+
+from app.errors import Corrupt
 from app.event_log.read import read_stream
 from app.event_log.recorded import Recorded
 from app.projections.tables import write_status as table
@@ -10,11 +14,23 @@ from app.writebacks.state import fold
 
 PREFIX = "writeback:"
 
+log = get_logger()
 
-def project(tx: Connection, recorded: Recorded) -> None:
-    """Refresh the row of the write-back that the event belongs to."""
-    if not recorded.stream.startswith(PREFIX):
-        return
+
+def project(tx: Connection, batch: Sequence[Recorded]) -> None:
+    """Refresh the row of every write-back that the events belong to.
+
+    One whose history contradicts itself keeps the row that it has; the others of its tenant must not wait for it.
+    """
+    last = {recorded.stream: recorded for recorded in batch if recorded.stream.startswith(PREFIX)}
+    for stream, recorded in last.items():
+        try:
+            _refresh(tx, recorded)
+        except Corrupt:
+            log.critical("write_corrupt", writeback=stream.removeprefix(PREFIX), tenant=recorded.tenant_id)
+
+
+def _refresh(tx: Connection, recorded: Recorded) -> None:
     history = read_stream(tx, recorded.tenant_id, recorded.stream)
     state = fold(event for event in history if event.version <= recorded.version)
     if state.order is None or state.stage is None:

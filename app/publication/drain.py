@@ -55,6 +55,13 @@ class Drain:
             return outbox.claim(tx, partition, self._clock(), self._lease)
 
     def _do(self, lease: Lease) -> None:
+        """One step of one write. A lost lease ends the step wherever it shows, and never the drain."""
+        try:
+            self._step(lease)
+        except Fenced:
+            log.warning("lease_lost", writeback=lease.writeback_id, tenant=lease.tenant_id)
+
+    def _step(self, lease: Lease) -> None:
         try:
             with self._database.read() as tx:
                 state = load(tx, lease.tenant_id, lease.writeback_id)
@@ -63,8 +70,6 @@ class Drain:
                 self._release(lease, None)
             else:
                 work(lease, state)
-        except Fenced:
-            log.warning("lease_lost", writeback=lease.writeback_id, tenant=lease.tenant_id)
         except (Corrupt, NotFound) as error:
             # Stop this write and say so, again every hour; the others of the partition must not wait for it.
             log.critical("write_corrupt", writeback=lease.writeback_id, tenant=lease.tenant_id, error=str(error))

@@ -1,7 +1,6 @@
 """What a failed exchange means for the write: a total table from vendor error to next step."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from app.outbox.pause import pause
@@ -18,7 +17,6 @@ class NextStep(StrEnum):
     REJECT = "reject"
     PARK_FOR_SIGN_IN = "park_for_sign_in"
     PARK_FOR_ADMIN = "park_for_admin"
-    PARK_FOR_CONFLICT = "park_for_conflict"
 
 
 STEPS: dict[type[VendorError], NextStep] = {
@@ -31,7 +29,7 @@ STEPS: dict[type[VendorError], NextStep] = {
     errors.TokenRefused: NextStep.PARK_FOR_SIGN_IN,
     errors.NotAuthorized: NextStep.REJECT,
     errors.NotFound: NextStep.REJECT,
-    errors.VersionConflict: NextStep.PARK_FOR_CONFLICT,
+    errors.VersionConflict: NextStep.ASK_FIRST,  # what stands in the way may be our own note, filed after all
     errors.OutcomeUnknown: NextStep.ASK_FIRST,
     errors.Unavailable: NextStep.ASK_FIRST,
 }
@@ -39,7 +37,6 @@ STEPS: dict[type[VendorError], NextStep] = {
 PARKED_FOR = {
     NextStep.PARK_FOR_SIGN_IN: "reauth",
     NextStep.PARK_FOR_ADMIN: "manual",
-    NextStep.PARK_FOR_CONFLICT: "conflict",
 }
 
 
@@ -52,24 +49,14 @@ if missing := leaves() - STEPS.keys():
     raise TypeError(f"these vendor errors have no next step: {sorted(leaf.__name__ for leaf in missing)}")
 
 
-@dataclass(frozen=True)
-class Circumstances:
-    """What the pause depends on."""
-
-    attempts: int
-    now: datetime
-    search_lag: timedelta
-
-
-def next_command(error: VendorError, circumstances: Circumstances) -> Command:
-    """The command that records a failed send."""
-    step, now = STEPS[type(error)], circumstances.now
-    reason = type(error).__name__
+def next_command(error: VendorError, attempts: int, now: datetime) -> Command:
+    """The command that records a failed send, the write having been attempted `attempts` times before it."""
+    step, reason = STEPS[type(error)], type(error).__name__
     match step:
         case NextStep.POSTPONE:
-            return PostponeAttempt(reason, now + pause(circumstances.attempts, error.retry_after_seconds))
+            return PostponeAttempt(reason, now + pause(attempts, error.retry_after_seconds))
         case NextStep.ASK_FIRST:
-            return MarkUnknown(reason, now + circumstances.search_lag)
+            return MarkUnknown(reason, now + pause(0, error.retry_after_seconds))
         case NextStep.REJECT:
             return RejectWrite(reason, error.status, error.issue_codes)
         case _:

@@ -4,18 +4,17 @@ The attempt is committed as begun before the first byte leaves. From then on not
 read-back, may say what happened; no transaction is open while bytes are on the wire.
 """
 
-from datetime import timedelta
-
 from structlog import get_logger
 
 from app.artifacts.store import ArtifactStore
 from app.clock import Clock
 from app.db import Database
 from app.errors import NeedsSignIn
+from app.outbox.pause import pause
 from app.outbox.rows import Lease
-from app.publication.next_step import Circumstances, next_command
+from app.publication.next_step import next_command
 from app.tenants.ehr import EHRs
-from app.writebacks.commands import BeginAttempt, Command, MarkUnknown, ParkWrite, RecordFiled
+from app.writebacks.commands import BeginAttempt, Command, MarkUnknown, ParkWrite, RecordFiled, park_without_grant
 from app.writebacks.handlers import WritebackCommands
 from app.writebacks.state import WritebackState
 from vendors.errors import VendorError
@@ -37,14 +36,12 @@ class Publication:
         writebacks: WritebackCommands,
         ehrs: EHRs,
         clock: Clock,
-        search_lag: timedelta,
     ) -> None:
         self._database = database
         self._artifacts = artifacts
         self._writebacks = writebacks
         self._ehrs = ehrs
         self._clock = clock
-        self._search_lag = search_lag
 
     def send(self, lease: Lease, state: WritebackState) -> None:
         """Carry one queued write through one attempt. Raises `Fenced` when another worker has taken over."""
@@ -53,8 +50,8 @@ class Publication:
             return
         try:
             transport = self._ehrs.under_grant_of(lease.tenant_id, state.launch_id, lease.writeback_id)
-        except NeedsSignIn:
-            self._record(lease, ParkWrite("reauth"))
+        except NeedsSignIn as ended:
+            self._record(lease, park_without_grant(ended))
             return
         with self._database.write() as tx:
             payload = self._artifacts.open(tx, lease.tenant_id, state.queued.payload)
@@ -68,19 +65,16 @@ class Publication:
                 tenant=lease.tenant_id,
                 error=type(error).__name__,
             )
-            self._record(lease, next_command(error, self._circumstances(state)))
+            self._record(lease, next_command(error, state.attempts, self._clock()))
             return
         if receipt.status == ACCEPTED_NOT_FILED:
-            self._record(lease, MarkUnknown("accepted_not_filed", self._clock() + self._search_lag))
+            self._record(lease, MarkUnknown("accepted_not_filed", self._clock() + pause(0)))
             return
         self._record(lease, _filed(state, receipt.resource_id, receipt.version, receipt.status, receipt.body))
 
     def _record(self, lease: Lease, command: Command) -> None:
         with self._database.write() as tx:
             self._writebacks.by_worker(tx, lease, command, self._clock())
-
-    def _circumstances(self, state: WritebackState) -> Circumstances:
-        return Circumstances(state.attempts, self._clock(), self._search_lag)
 
 
 def _filed(

@@ -1,12 +1,14 @@
 """Is what the EHR stored what was signed? Pure.
 
-Harmless normalisation (white space, line ends) is named and accepted; another patient, visit, author, type or wording
-is drift, which a human decides. A lost identifier or label is named: it weakens later reconciliation, not the note.
+Harmless normalisation (white space, line ends, composed or decomposed accents) is named and accepted; another patient,
+visit, author, type or wording is drift, which a human decides: also a visit for a note that was signed without one.
+A lost identifier or label is named: it weakens later reconciliation, not the note.
 """
 
 import base64
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from vendors.contract import StoredNote
@@ -40,7 +42,7 @@ def compare(payload: bytes, stored: StoredNote) -> Comparison:
         (harmless if _words(text) == _words(stored.text) else serious).append("text")
     checks = {
         "patient": sent["subject"]["reference"] == stored.patient,
-        "encounter": _encounter(sent) in (stored.encounter, None),
+        "encounter": _encounter(sent) == stored.encounter,
         "author": tuple(author["reference"] for author in sent["author"]) == stored.authors,
         "type": {(c["system"], c["code"]) for c in sent["type"]["coding"]} <= set(stored.type_codes),
         "status": stored.status == sent["status"],
@@ -57,7 +59,7 @@ def compare(payload: bytes, stored: StoredNote) -> Comparison:
 
 
 def _words(text: str) -> list[str]:
-    return re.split(r"\s+", text.strip())
+    return re.split(r"\s+", unicodedata.normalize("NFC", text).strip())
 
 
 def _encounter(sent: dict[str, dict[str, list[dict[str, str]]]]) -> str | None:

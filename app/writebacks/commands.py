@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.errors import AddressChanged, NeedsSignIn
+
 
 @dataclass(frozen=True)
 class BeginAttempt:
@@ -29,10 +31,14 @@ class MarkUnknown:
 
 @dataclass(frozen=True)
 class NoteAbsence:
-    """The EHR was asked and does not hold it. After `needed` such answers the absence is proven."""
+    """The EHR was asked late enough and does not hold it. The next such answer counts from `due_at` on.
+
+    After `needed` of them the absence is proven, or, where asking proves nothing, the write stops for `park_for`.
+    """
 
     needed: int
     due_at: datetime
+    park_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,21 @@ class ConfirmCopy:
 
 
 @dataclass(frozen=True)
+class BeginProvenance:
+    """Commit that the Provenance is about to leave. `fence` is the lease's."""
+
+    fence: int
+
+
+@dataclass(frozen=True)
+class PostponeProvenance:
+    """The Provenance was certainly not taken; try again at `due_at`."""
+
+    reason: str
+    due_at: datetime
+
+
+@dataclass(frozen=True)
 class RecordProvenance:
     """The Provenance stands in the EHR."""
 
@@ -96,7 +117,7 @@ class RecordProvenance:
 
 @dataclass(frozen=True)
 class RefuseProvenance:
-    """The EHR did not take the Provenance."""
+    """The EHR did not take the Provenance, or nobody can say whether it did."""
 
     reason: str
 
@@ -112,6 +133,13 @@ Command = (
     | ParkWrite
     | ResumeWrite
     | ConfirmCopy
+    | BeginProvenance
+    | PostponeProvenance
     | RecordProvenance
     | RefuseProvenance
 )
+
+
+def park_without_grant(error: NeedsSignIn) -> ParkWrite:
+    """Stop because the signer's token cannot be used: it has ended, or it was granted for another address."""
+    return ParkWrite(AddressChanged.code if isinstance(error, AddressChanged) else "reauth")

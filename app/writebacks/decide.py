@@ -10,12 +10,14 @@ from app.event_log.event import ArtifactRef, Event
 from app.outbox.pause import pause
 from app.writebacks.commands import (
     BeginAttempt,
+    BeginProvenance,
     Command,
     ConfirmCopy,
     MarkUnknown,
     NoteAbsence,
     ParkWrite,
     PostponeAttempt,
+    PostponeProvenance,
     RecordFiled,
     RecordProvenance,
     RecordReadBack,
@@ -30,7 +32,9 @@ from app.writebacks.events import (
     AttemptPostponed,
     CopyConfirmed,
     OutcomeBecameUnknown,
+    ProvenanceBegun,
     ProvenanceFiled,
+    ProvenancePostponed,
     ProvenanceRefused,
     WritebackDrifted,
     WritebackFiled,
@@ -88,6 +92,20 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
             return Decision(WritebackResumed(launch_id=command.launch_id), now)
         case ConfirmCopy():
             return Decision(CopyConfirmed(), None)
+        case BeginProvenance() | PostponeProvenance() | RecordProvenance() | RefuseProvenance():
+            return _provenance(state, command, now)
+
+
+def _provenance(
+    state: WritebackState,
+    command: BeginProvenance | PostponeProvenance | RecordProvenance | RefuseProvenance,
+    now: datetime,
+) -> Decision:
+    match command:
+        case BeginProvenance():
+            return Decision(ProvenanceBegun(fence=command.fence, launch_id=state.launch_id), now)
+        case PostponeProvenance():
+            return Decision(ProvenancePostponed(reason=command.reason, due_at=command.due_at), command.due_at)
         case RecordProvenance():
             return Decision(ProvenanceFiled(resource_id=command.resource_id, found=command.found), None)
         case RefuseProvenance():
@@ -105,9 +123,11 @@ def _begun(state: WritebackState, command: BeginAttempt) -> Event:
 
 def _absence(state: WritebackState, command: NoteAbsence, now: datetime) -> Decision:
     times = state.absences + 1
-    if times >= command.needed:
-        return Decision(AbsenceProven(), now + pause(state.unclear))
-    return Decision(AbsenceSeen(times=times, due_at=command.due_at), command.due_at)
+    if times < command.needed:
+        return Decision(AbsenceSeen(times=times, due_at=command.due_at), command.due_at)
+    if command.park_for:
+        return Decision(WritebackParked(reason=command.park_for), None)
+    return Decision(AbsenceProven(), now + pause(state.unclear))
 
 
 def _filed(command: RecordFiled, keep: Keep) -> Event:

@@ -165,6 +165,24 @@ class WritebackResumed(Event):
     launch_id: str
 
 
+class ProvenanceBegun(Event):
+    """Committed before the Provenance leaves: whoever finds this without an end looks in the EHR first."""
+
+    tag: ClassVar[str] = "writeback:provenance:begun"
+
+    fence: int
+    launch_id: str
+
+
+class ProvenancePostponed(Event):
+    """The Provenance was certainly not taken this time; it will be tried again."""
+
+    tag: ClassVar[str] = "writeback:provenance:postponed"
+
+    reason: str
+    due_at: datetime
+
+
 class ProvenanceFiled(Event):
     """The Provenance stands in the EHR beside the note."""
 
@@ -175,7 +193,7 @@ class ProvenanceFiled(Event):
 
 
 class ProvenanceRefused(Event):
-    """The EHR did not take the Provenance; it is kept here."""
+    """The EHR did not take the Provenance, or never said whether it did (`unclear`); it is kept here."""
 
     tag: ClassVar[str] = "writeback:provenance:refused"
 

@@ -5,20 +5,22 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.artifacts.store import ArtifactKind, ArtifactStore
-from app.errors import NotFound
-from app.event_log.append import append
+from app.errors import Corrupt, NotFound
+from app.event_log.append import append, hold_log
 from app.event_log.event import ArtifactRef
 from app.event_log.read import read_stream
 from app.ids import TenantId, WritebackId
 from app.outbox import rows as outbox
 from app.outbox.rows import Lease, Partition
 from app.writebacks import ledger
-from app.writebacks.commands import Command, RecordFiled, ResumeWrite
+from app.writebacks.commands import Command, ConfirmCopy, RecordFiled, ResumeWrite
 from app.writebacks.decide import decide
 from app.writebacks.events import CopyOffered, WritebackQueued
-from app.writebacks.state import WritebackState, fold
+from app.writebacks.state import Stage, WritebackState, fold
 
 WORKER = "system:worker"
+# What a person may ask for, and the stage of a write that waits for it.
+WAITS_FOR: dict[type[Command], Stage] = {ConfirmCopy: Stage.AWAITING_COPY, ResumeWrite: Stage.PARKED}
 
 
 def stream_of(writeback_id: WritebackId) -> str:
@@ -46,13 +48,15 @@ def queue(
 ) -> Partition:
     """Order a write, in the transaction that signed it; returns the partition to ring for afterwards.
 
-    Raises `Conflict` when its idempotency key was used for another payload.
+    Raises `Conflict` when its idempotency key was used for another payload, and `Corrupt` when it was used at all:
+    a note is signed once.
     """
     partition = Partition(tenant_id, order.workflow)
     executed_by = ledger.order(tx, order.idempotency_key, tenant_id, writeback_id, order.payload_digest, now)
-    if executed_by == writeback_id:
-        append(tx, tenant_id, stream_of(writeback_id), 0, [order], actor=actor, causation=causation, now=now)
-        outbox.put(tx, writeback_id, partition, now)
+    if executed_by != writeback_id:
+        raise Corrupt("This write was ordered before, by another signature.")
+    append(tx, tenant_id, stream_of(writeback_id), 0, [order], actor=actor, causation=causation, now=now)
+    outbox.put(tx, writeback_id, partition, now)
     return partition
 
 
@@ -81,7 +85,8 @@ class WritebackCommands:
     ) -> None:
         """Carry out a worker's command under its lease, which ends unless `keep_lease`. Raises `Fenced`."""
         outbox.check_fence(tx, lease, now)
-        due_at = self._carry_out(tx, lease.tenant_id, lease.writeback_id, command, WORKER, now)
+        state = load(tx, lease.tenant_id, lease.writeback_id)
+        due_at = self._carry_out(tx, lease.tenant_id, lease.writeback_id, state, command, WORKER, now)
         if not keep_lease:
             outbox.release(tx, lease, due_at)
 
@@ -94,11 +99,16 @@ class WritebackCommands:
         actor: str,
         now: datetime,
     ) -> WritebackState:
-        """Carry out a person's command. A resumed write becomes due again; returns the state before."""
+        """Carry out a person's command, unless the write does not wait for it; returns the state before.
+
+        People press twice and open two windows: of two that come at once the second finds that the first was enough.
+        """
+        hold_log(tx, tenant_id)
         state = load(tx, tenant_id, writeback_id)
-        self._carry_out(tx, tenant_id, writeback_id, command, actor, now)
-        if isinstance(command, ResumeWrite):
-            outbox.put(tx, writeback_id, Partition(tenant_id, state.queued.workflow), now)
+        if state.stage is WAITS_FOR[type(command)]:
+            self._carry_out(tx, tenant_id, writeback_id, state, command, actor, now)
+            if isinstance(command, ResumeWrite):
+                outbox.wake(tx, writeback_id, now)
         return state
 
     def _carry_out(
@@ -106,12 +116,11 @@ class WritebackCommands:
         tx: Connection,
         tenant_id: TenantId,
         writeback_id: WritebackId,
+        state: WritebackState,
         command: Command,
         actor: str,
         now: datetime,
     ) -> datetime | None:
-        state = load(tx, tenant_id, writeback_id)
-
         def keep(kind: ArtifactKind, content: bytes) -> ArtifactRef:
             return self._artifacts.keep(tx, tenant_id, kind, content, now)
 

@@ -18,7 +18,9 @@ from app.writebacks.events import (
     CopyConfirmed,
     CopyOffered,
     OutcomeBecameUnknown,
+    ProvenanceBegun,
     ProvenanceFiled,
+    ProvenancePostponed,
     ProvenanceRefused,
     WritebackDrifted,
     WritebackFiled,
@@ -61,8 +63,11 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
     WritebackVerified: (frozenset({S.FILED}), S.VERIFIED),
     WritebackDrifted: (frozenset({S.FILED}), S.DRIFTED),
     WritebackRejected: (frozenset({S.SENDING}), S.REJECTED),
-    WritebackParked: (frozenset({S.QUEUED, S.SENDING, S.OUTCOME_UNKNOWN, S.FILED}), S.PARKED),
+    # At `verified` only the Provenance is left to send, and it too needs its signer's token.
+    WritebackParked: (frozenset({S.QUEUED, S.SENDING, S.OUTCOME_UNKNOWN, S.FILED, S.VERIFIED}), S.PARKED),
     WritebackResumed: (frozenset({S.PARKED}), SAME),  # back to the stage that it was parked from
+    ProvenanceBegun: (frozenset({S.VERIFIED}), SAME),
+    ProvenancePostponed: (frozenset({S.VERIFIED}), SAME),
     ProvenanceFiled: (frozenset({S.VERIFIED}), SAME),
     ProvenanceRefused: (frozenset({S.VERIFIED}), SAME),
 }
@@ -78,7 +83,10 @@ class WritebackState:
     launch_id: LaunchId = NO_LAUNCH
     attempts: int = 0
     absences: int = 0
+    absence_counts_from: datetime | None = None
     unclear: int = 0
+    unknown_for: str = ""
+    adopted: bool = False
     parked_from: Stage | None = None
     parked_for: str = ""
     resource_id: str | None = None
@@ -87,11 +95,17 @@ class WritebackState:
     stored: ArtifactRef | None = None
     differences: tuple[str, ...] = ()
     provenance_settled: bool = False
+    provenance_unclear: int = 0
+    provenance_begun_at: datetime | None = None
     times: tuple[tuple[str, datetime], ...] = ()
 
     def since(self, stage: Stage) -> datetime | None:
         """When the write last entered `stage`."""
         return next((when for name, when in reversed(self.times) if name == stage), None)
+
+    def reached(self, stage: Stage) -> datetime | None:
+        """When the write first came to `stage`."""
+        return next((when for name, when in self.times if name == stage), None)
 
     @property
     def queued(self) -> WritebackQueued:
@@ -117,23 +131,23 @@ def evolve(state: WritebackState, recorded: Recorded) -> WritebackState:
         raise Corrupt(f"The event {event.tag} cannot follow the stage {state.stage}.")
     stage = stage or (state.parked_from if isinstance(event, WritebackResumed) else state.stage)
     times = (*state.times, (str(stage), recorded.recorded_at)) if stage is not state.stage else state.times
-    return replace(state, version=recorded.version, stage=stage, times=times, **_learnt(event, before=state))
+    return replace(state, version=recorded.version, stage=stage, times=times, **_learnt(recorded, before=state))
 
 
-def _learnt(event: Event, before: WritebackState) -> dict[str, Any]:
+def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
     """The fields that an event tells, beside the stage that it leads to."""
-    match event:
+    match event := recorded.event:
         case WritebackQueued() | CopyOffered():
             settled = isinstance(event, CopyOffered) or event.provenance_route == "kept"
             return {"order": event, "launch_id": LaunchId(event.launch_id), "provenance_settled": settled}
         case AttemptBegun():
-            return {"attempts": event.attempt, "absences": 0}
+            return {"attempts": event.attempt, "absences": 0, "absence_counts_from": None}
         case OutcomeBecameUnknown():
-            return {"unclear": before.unclear + 1}
+            return {"unclear": before.unclear + 1, "unknown_for": event.reason}
         case AbsenceSeen():
-            return {"absences": event.times}
+            return {"absences": event.times, "absence_counts_from": event.due_at}
         case WritebackFiled():
-            return _only(event, "resource_id", "resource_version", "reply")
+            return {"adopted": event.found, **_only(event, "resource_id", "resource_version", "reply")}
         case WritebackVerified() | WritebackDrifted():
             return _only(event, "resource_id", "resource_version", "stored", "differences")
         case WritebackParked():
@@ -142,10 +156,22 @@ def _learnt(event: Event, before: WritebackState) -> dict[str, Any]:
             return {"parked_from": S.QUEUED if not_executed else before.stage, "parked_for": event.reason}
         case WritebackResumed():
             return {"launch_id": LaunchId(event.launch_id), "parked_from": None, "parked_for": ""}
-        case ProvenanceFiled() | ProvenanceRefused():
-            return {"provenance_settled": True}
+        case ProvenanceBegun() | ProvenancePostponed() | ProvenanceFiled() | ProvenanceRefused():
+            return _of_provenance(recorded, before)
         case _:
             return {}
+
+
+def _of_provenance(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
+    """A send that was begun is unclear until something is recorded of its end."""
+    match recorded.event:
+        case ProvenanceBegun():
+            unclear = before.provenance_unclear + 1
+            return {"provenance_unclear": unclear, "provenance_begun_at": recorded.recorded_at}
+        case ProvenancePostponed():
+            return {"provenance_unclear": before.provenance_unclear - 1}
+        case _:
+            return {"provenance_settled": True}
 
 
 def _only(event: Event, *names: str) -> dict[str, Any]:

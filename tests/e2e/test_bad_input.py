@@ -329,3 +329,19 @@ def test_the_pages_of_a_launch_are_closed_to_another_browser(page: Page, charts:
         expect(stranger.get_by_role("heading", level=1)).to_have_text("This session has ended")
         expect(stranger.locator("main")).to_contain_text("Your draft and edits are kept")
         expect(stranger.locator("body")).not_to_contain_text("MRN")
+
+
+def test_a_409_that_brings_no_line_is_a_failure_and_is_saved_on_the_next_try(page: Page, charts: Charts) -> None:
+    frame = draft_in_chart(page, charts.fresh())
+    line = last_plan_line(frame)
+    answer = {"problem": "Someone else changed this at the same moment.", "code": "stream_moved 1"}
+    page.route("**/claims/*/text", lambda route: route.fulfill(status=409, json=answer))
+    write(line, "Typed while something else moved.")
+    expect(line.locator(".not-saved")).to_contain_text("Not saved. Someone else changed this at the same moment.")
+    expect(line.locator("textarea")).to_have_value("Typed while something else moved.")
+
+    page.unroute("**/claims/*/text")
+    line.get_by_role("button", name="Try again").click()
+
+    expect(line.locator("[data-claim-text]")).to_have_text("Typed while something else moved.")
+    expect(line.locator(".not-saved")).to_have_count(0)

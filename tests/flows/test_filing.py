@@ -151,18 +151,36 @@ def test_athenaone_gets_no_write_and_the_clinician_gets_the_text_to_copy(service
 def test_an_unclear_answer_is_asked_about_and_never_sent_again_before_absence_is_proven(
     service: Service, fault: str, stage_after_one_pass: Stage
 ) -> None:
-    before = len(our_notes(service, "epic"))
-    chart = service.signed()
-    service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault=fault, times=1)
+    before = len(our_notes(service, "reference"))
+    chart = service.signed(ehr="reference")
+    service.ehr.arm("reference", interaction="create", resource_type="DocumentReference", fault=fault, times=1)
 
     service.work()
     assert chart.writeback().stage is stage_after_one_pass
-    for _ in range(6):
+    for _ in range(20):
         service.clock.advance(seconds=10)
         service.work()
 
     assert chart.writeback().stage is Stage.VERIFIED
-    assert len(our_notes(service, "epic")) == before + 1
+    assert chart.writeback().attempts == 2
+    assert len(our_notes(service, "reference")) == before + 1
+
+
+def test_where_absence_cannot_be_proven_an_unclear_answer_ends_with_a_person_and_not_with_a_second_send(
+    service: Service,
+) -> None:
+    before = len(our_notes(service, "epic"))
+    chart = service.signed()
+    service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="answer_500", times=1)
+
+    for _ in range(10):
+        service.work()
+        service.clock.advance(seconds=60)
+
+    state = chart.writeback()
+    assert (state.stage, state.parked_for, state.attempts) == (Stage.PARKED, "unproven", 1)
+    assert len(our_notes(service, "epic")) == before
+    assert "Look in the chart" in chart.status()["html"]
 
 
 def test_a_commit_followed_by_500_is_adopted_not_repeated(service: Service) -> None:
@@ -180,10 +198,10 @@ def test_a_commit_followed_by_500_is_adopted_not_repeated(service: Service) -> N
 
 
 def test_an_ehr_that_never_gives_a_clear_answer_is_not_sent_to_for_ever(service: Service) -> None:
-    chart = service.signed()
-    service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="answer_500", times=50)
+    chart = service.signed(ehr="reference")
+    service.ehr.arm("reference", interaction="create", resource_type="DocumentReference", fault="answer_500", times=50)
 
-    for _ in range(60):
+    for _ in range(50):
         service.clock.advance(seconds=60)
         service.work()
 

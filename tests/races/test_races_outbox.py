@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.db import Database
-from app.errors import Fenced
+from app.errors import Corrupt, Fenced
 from app.ids import TenantId, WritebackId
 from app.outbox import rows as outbox
 from app.outbox.rows import Lease, Partition
@@ -26,6 +26,19 @@ def put(database: Database, *names: str) -> None:
 def claim(database: Database, now: datetime = NOW) -> Lease | None:
     with database.write() as tx:
         return outbox.claim(tx, PARTITION, now, LEASE)
+
+
+def finish(database: Database) -> Lease:
+    lease = claim(database)
+    assert lease is not None
+    with database.write() as tx:
+        outbox.release(tx, lease, None)
+    return lease
+
+
+def wake(database: Database) -> None:
+    with database.write() as tx:
+        outbox.wake(tx, WritebackId("w1"), NOW)
 
 
 def test_of_many_workers_that_claim_the_same_row_one_gets_it(connect: Connect) -> None:
@@ -95,3 +108,80 @@ def test_a_worker_whose_own_lease_has_ended_stops_even_when_nobody_took_over(con
 
     with pytest.raises(Fenced), database.write() as tx:
         outbox.check_fence(tx, lease, NOW + LEASE)
+
+
+def test_what_is_done_is_neither_swept_nor_claimed_until_it_is_woken(connect: Connect) -> None:
+    database = connect()
+    put(database, "w1")
+    finish(database)
+
+    assert claim(database, NOW + timedelta(days=1)) is None
+    with database.read() as tx:
+        assert outbox.due_partitions(tx, NOW + timedelta(days=1)) == []
+
+    wake(database)
+
+    with database.read() as tx:
+        assert outbox.due_partitions(tx, NOW) == [PARTITION]
+    assert claim(database) is not None
+
+
+def test_fences_of_one_write_never_repeat_when_it_is_done_and_woken(connect: Connect) -> None:
+    database = connect()
+    put(database, "w1")
+
+    fences = []
+    for _ in range(3):
+        fences.append(finish(database).fence)
+        wake(database)
+
+    assert fences == sorted(set(fences))
+
+
+@pytest.mark.parametrize("due_at", [None, NOW + timedelta(minutes=1)], ids=["done", "due again"])
+def test_a_worker_from_before_the_write_was_done_and_woken_ends_nothing(
+    connect: Connect, due_at: datetime | None
+) -> None:
+    database = connect()
+    put(database, "w1")
+    zombie = claim(database)
+    assert zombie is not None
+    assert claim(database, NOW + LEASE) is not None  # the successor, which parks the write
+    with database.write() as tx:
+        outbox.wake(tx, WritebackId("w1"), NOW)
+
+    with pytest.raises(Fenced), database.write() as tx:
+        outbox.release(tx, zombie, due_at)
+
+    assert claim(database) is not None
+
+
+def test_a_lease_from_before_the_waking_ends_even_when_nobody_claimed_since(connect: Connect) -> None:
+    database = connect()
+    put(database, "w1")
+    before = claim(database)
+    assert before is not None
+    wake(database)
+
+    with pytest.raises(Fenced), database.write() as tx:
+        outbox.release(tx, before, None)
+    with pytest.raises(Fenced), database.write() as tx:
+        outbox.check_fence(tx, before, NOW)
+
+    assert claim(database) is not None
+
+
+def test_a_lease_ends_once(connect: Connect) -> None:
+    database = connect()
+    put(database, "w1")
+    lease = finish(database)
+
+    with pytest.raises(Fenced), database.write() as tx:
+        outbox.release(tx, lease, NOW)
+    with pytest.raises(Fenced), database.write() as tx:
+        outbox.check_fence(tx, lease, NOW)
+
+
+def test_a_write_that_was_never_put_cannot_be_woken(connect: Connect) -> None:
+    with pytest.raises(Corrupt):
+        wake(connect())

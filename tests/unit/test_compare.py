@@ -1,5 +1,6 @@
 import base64
 import json
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,23 @@ def test_white_space_and_line_ends_are_harmless(text: str) -> None:
     comparison = compare(PAYLOAD, replace(STORED, text=text))
     assert comparison.same
     assert comparison.harmless == ("text",)
+
+
+def test_accents_that_were_taken_apart_are_harmless() -> None:
+    """NFC and NFD are two spellings of the same words; stores and databases change between them."""
+    text = "PLAN\n- Alergia a picadura de hormigas, María Peña.\n"
+    sent = json.loads(PAYLOAD)
+    sent["content"][0]["attachment"]["data"] = base64.b64encode(text.encode()).decode()
+    apart = unicodedata.normalize("NFD", text)
+    assert apart != text
+    comparison = compare(json.dumps(sent).encode(), replace(STORED, text=apart))
+    assert (comparison.serious, comparison.harmless) == ((), ("text",))
+
+
+def test_a_note_signed_without_a_visit_and_stored_in_one_is_serious() -> None:
+    sent = {name: value for name, value in json.loads(PAYLOAD).items() if name != "context"}
+    assert compare(json.dumps(sent).encode(), STORED).serious == ("encounter",)
+    assert compare(json.dumps(sent).encode(), replace(STORED, encounter=None)).all == ()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.pages.status import FILING, PARKED, STOPPED, WORKING, status
+from app.pages.status import FILING, PARKED, PROVENANCE_WAITS, STOPPED, WORKING, status
 from app.writebacks.state import Stage, WritebackState
 from tests.factories import NOON, an_order
 
@@ -23,11 +23,28 @@ def test_every_stage_says_where_it_stands_and_what_comes_next(stage: Stage) -> N
     assert any(step.state == "stopped" for step in line.steps) is (stage in STOPPED)
 
 
-@pytest.mark.parametrize("reason", ["reauth", "conflict", "manual", "missing"])
+@pytest.mark.parametrize(
+    "reason", ["reauth", "address_changed", "conflict", "manual", "missing", "unproven", "unreadable"]
+)
 def test_every_parked_reason_has_its_sentence(reason: str) -> None:
     assert status(at(Stage.PARKED, parked_for=reason, parked_from=Stage.SENDING), NOON, "Epic", UTC).sentence == PARKED[
         reason
     ].format(ehr="Epic")
+
+
+@pytest.mark.parametrize("reason", ["reauth", "address_changed"])
+def test_a_verified_note_whose_provenance_waits_is_still_in_the_chart(reason: str) -> None:
+    line = status(at(Stage.PARKED, parked_for=reason, parked_from=Stage.VERIFIED), NOON, "Epic", UTC)
+    assert line.sentence.startswith("In the chart.")
+    assert line.sentence.endswith(PROVENANCE_WAITS[reason].format(ehr="Epic"))
+    assert [step.state for step in line.steps] == ["done"] * (len(FILING) + 1)
+
+
+def test_the_time_of_a_fact_is_the_time_when_it_became_one_and_not_that_of_a_resumption() -> None:
+    later = NOON.replace(hour=15)
+    times = ((Stage.VERIFIED, NOON), (Stage.PARKED, NOON), (Stage.VERIFIED, later))
+    state = WritebackState(version=1, stage=Stage.VERIFIED, order=an_order(), times=times)
+    assert status(state, NOON, "Epic", UTC).steps[-1].at == status(at(Stage.VERIFIED), NOON, "Epic", UTC).steps[-1].at
 
 
 def test_a_verified_note_has_every_step_behind_it() -> None:

@@ -4,14 +4,18 @@ import pytest
 
 from app.errors import Corrupt
 from app.event_log.event import CATALOGUE
-from app.publication.next_step import STEPS, Circumstances, NextStep, leaves, next_command
+from app.outbox.pause import pause_after
+from app.publication.next_step import STEPS, NextStep, leaves, next_command
 from app.writebacks import commands
 from app.writebacks.decide import decide
 from app.writebacks.events import (
     AbsenceProven,
+    AbsenceSeen,
     AttemptBegun,
     AttemptPostponed,
     OutcomeBecameUnknown,
+    ProvenanceBegun,
+    ProvenancePostponed,
     WritebackFiled,
     WritebackParked,
     WritebackQueued,
@@ -26,6 +30,8 @@ BEGUN = AttemptBegun(attempt=1, fence=1, launch_id="launch-1", payload_digest="p
 FILED = WritebackFiled(
     resource_type="DocumentReference", resource_id="88", resource_version="1", status=201, reply=None, found=False
 )
+
+VERIFIED = WritebackVerified(resource_id="88", resource_version="1", stored=REF, differences=())
 
 
 def state(*events) -> WritebackState:
@@ -65,6 +71,35 @@ def test_absence_is_proven_only_by_asking_often_enough() -> None:
     assert decided(asked_once, commands.NoteAbsence(needed=2, due_at=NOON)).event.tag == "writeback:absence:proven"
 
 
+def test_where_asking_proves_nothing_the_last_absence_stops_the_write_for_a_person() -> None:
+    asked_once = state(BEGUN, OutcomeBecameUnknown(reason="x"), AbsenceSeen(times=1, due_at=NOON))
+    decision = decided(asked_once, commands.NoteAbsence(needed=2, due_at=NOON, park_for="unproven"))
+    assert (decision.event, decision.due_at) == (WritebackParked(reason="unproven"), None)
+
+
+def test_an_absence_counts_from_when_the_one_before_it_said_and_each_attempt_starts_anew() -> None:
+    seen = (BEGUN, OutcomeBecameUnknown(reason="x"), AbsenceSeen(times=1, due_at=NOON))
+    assert state(*seen).absence_counts_from == NOON
+    assert state(*seen, AbsenceProven(), BEGUN).absence_counts_from is None
+
+
+def test_a_provenance_that_was_begun_is_unclear_until_its_end_is_recorded() -> None:
+    verified = (BEGUN, FILED, VERIFIED)
+    begun = ProvenanceBegun(fence=1, launch_id="launch-1")
+    postponed = ProvenancePostponed(reason="Throttled", due_at=NOON)
+    assert state(*verified, begun).provenance_unclear == 1
+    assert state(*verified, begun).provenance_begun_at == NOON
+    assert state(*verified, begun, postponed).provenance_unclear == 0
+    assert state(*verified, begun, begun).provenance_unclear == 2
+
+
+def test_a_verified_write_that_stops_for_its_provenance_is_verified_again_when_it_goes_on() -> None:
+    parked = (BEGUN, FILED, VERIFIED, WritebackParked(reason="reauth"))
+    assert state(*parked).parked_from is Stage.VERIFIED
+    resumed = state(*parked, WritebackResumed(launch_id="launch-2"))
+    assert (resumed.stage, resumed.launch_id, resumed.provenance_settled) == (Stage.VERIFIED, "launch-2", True)
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -75,10 +110,7 @@ def test_absence_is_proven_only_by_asking_often_enough() -> None:
     ],
 )
 def test_evidence_of_success_is_never_downgraded(command: commands.Command) -> None:
-    for before in (
-        state(BEGUN, FILED),
-        state(BEGUN, FILED, WritebackVerified(resource_id="88", resource_version="1", stored=REF, differences=())),
-    ):
+    for before in (state(BEGUN, FILED), state(BEGUN, FILED, VERIFIED)):
         with pytest.raises(Corrupt):
             decided(before, command)
 
@@ -109,11 +141,11 @@ def test_every_vendor_error_has_a_next_step() -> None:
         (errors.InvalidResource("epic", "create", status=422), commands.RejectWrite),
         (errors.NotAuthorized("epic", "create", status=403), commands.RejectWrite),
         (errors.TokenRefused("epic", "create", status=401), commands.ParkWrite),
-        (errors.VersionConflict("epic", "create", status=412), commands.ParkWrite),
+        (errors.VersionConflict("epic", "create", status=412), commands.MarkUnknown),
     ],
 )
 def test_a_failed_send_becomes_the_right_command(error: errors.VendorError, command: type) -> None:
-    assert isinstance(next_command(error, Circumstances(1, NOON, timedelta(seconds=5))), command)
+    assert isinstance(next_command(error, 1, NOON), command)
 
 
 def test_only_what_was_certainly_not_executed_is_sent_again_without_asking() -> None:
@@ -121,11 +153,17 @@ def test_only_what_was_certainly_not_executed_is_sent_again_without_asking() -> 
     assert postponed == {errors.NotSent, errors.Throttled}
 
 
-def test_a_retry_after_is_obeyed_and_capped() -> None:
-    asked = next_command(errors.Throttled("e", "c", retry_after_seconds=30), Circumstances(1, NOON, timedelta(0)))
-    capped = next_command(errors.Throttled("e", "c", retry_after_seconds=10**9), Circumstances(1, NOON, timedelta(0)))
-    assert asked.due_at == NOON + timedelta(seconds=30)
-    assert capped.due_at <= NOON + timedelta(minutes=10)
+@pytest.mark.parametrize("leaf", [errors.Throttled, errors.NotSent, errors.OutcomeUnknown])
+@pytest.mark.parametrize(("asked_for", "waited"), [(30, 30), (2400, 2400), (10**9, 3600)])
+def test_a_retry_after_is_obeyed_up_to_an_hour(leaf: type, asked_for: float, waited: float) -> None:
+    command = next_command(leaf("e", "c", retry_after_seconds=asked_for), 1, NOON)
+    assert command.due_at == NOON + timedelta(seconds=waited)
+
+
+def test_looking_again_waits_as_long_again_as_was_waited_and_obeys_a_retry_after() -> None:
+    waits = [pause_after(timedelta(seconds=seconds)).total_seconds() for seconds in (0, 5, 10, 20, 400)]
+    assert waits == [5, 5, 10, 20, 120]
+    assert pause_after(timedelta(0), 2400) == timedelta(minutes=40)
 
 
 def test_the_first_event_fixes_whose_grant_may_send() -> None:

@@ -32,6 +32,9 @@ def with_text(text: str, **attachment: Any) -> list[dict[str, Any]]:
     return [{"attachment": {"contentType": "text/plain", "data": data, **attachment}}]
 
 
+ELSEWHERE = [{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}]
+
+
 def asked(request: Request) -> dict[str, list[str]]:
     return parse_qs(urlsplit(request.path).query)
 
@@ -173,7 +176,6 @@ def test_epic_is_asked_for_the_visits_notes_and_they_are_compared(
     epic = adapters["epic"]
     rewrapped = TEXT.replace("\r\n", "\n\n  ").replace("ñ", "n\u0303")
     chart = [
-        in_chart(epic, "same-identifier", content=with_text("someone edited it")),
         in_chart(epic, "identifier-dropped", identifier=None, content=with_text(rewrapped)),
         in_chart(epic, "foreign-identifier", identifier=[{"system": "urn:epic", "value": "1"}]),
         in_chart(epic, "our-other-note", identifier=[{"system": "https://countersign.example/notes", "value": "2"}]),
@@ -183,12 +185,37 @@ def test_epic_is_asked_for_the_visits_notes_and_they_are_compared(
     ]
     server = serve(lambda request: fhir(bundle(*chart)))
     found = epic.find_notes(transport_to(server), epic.render_note(a_signed_note()))
-    assert [note.resource_id for note in found] == [
-        "same-identifier",
-        "identifier-dropped",
-        "foreign-identifier",
-    ]
+    assert [note.resource_id for note in found] == ["identifier-dropped", "foreign-identifier"]
     assert asked(server.requests[0]) == {"patient": ["p1"], "encounter": ["e9"]}
+
+
+def test_a_note_that_carries_our_identifier_is_ours_whatever_it_says_and_no_other_text_is_fetched(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    epic = adapters["epic"]
+    chart = [
+        in_chart(epic, "unreadable", identifier=None, content=ELSEWHERE),
+        in_chart(epic, "same-identifier", content=with_text("someone edited it")),
+        in_chart(epic, "same-words", identifier=None),
+    ]
+    server = serve(lambda request: fhir(bundle(*chart)))
+    found = epic.find_notes(transport_to(server), epic.render_note(a_signed_note()))
+    assert [note.resource_id for note in found] == ["same-identifier"]
+    assert len(server.requests) == 1
+
+
+def test_the_text_of_another_patient_or_of_another_note_of_ours_is_not_fetched(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    epic = adapters["epic"]
+    another = [{"system": "https://countersign.example/notes", "value": "2"}]
+    chart = [
+        in_chart(epic, "our-other-note", identifier=another, content=ELSEWHERE),
+        in_chart(epic, "other-patient", identifier=None, subject={"reference": "Patient/p2"}, content=ELSEWHERE),
+    ]
+    server = serve(lambda request: fhir(bundle(*chart)))
+    assert epic.find_notes(transport_to(server), epic.render_note(a_signed_note())) == []
+    assert len(server.requests) == 1
 
 
 def test_without_an_encounter_the_days_since_the_signature_are_listed(
@@ -211,19 +238,47 @@ def test_athenaones_listing_is_narrowed_to_the_days_even_within_a_visit(
     assert asked(server.requests[0]) == {"patient": ["p1"], "encounter": ["e9"], "date": ["ge2026-11-21"]}
 
 
+@pytest.mark.parametrize(
+    ("status", "raised"),
+    [
+        (500, errors.Unavailable),
+        (404, errors.Unavailable),
+        (410, errors.Unavailable),
+        (403, errors.Unavailable),
+        (401, errors.TokenRefused),
+        (429, errors.Throttled),
+    ],
+)
 def test_a_candidate_whose_text_cannot_be_read_is_an_error_and_not_an_absence(
+    serve: Serve, transport_to: To, adapters: Adapters, status: int, raised: type
+) -> None:
+    epic = adapters["epic"]
+    candidate = in_chart(epic, identifier=None, content=ELSEWHERE)
+    server = serve(lambda request: Reply(status) if "Binary" in request.path else fhir(bundle(candidate)))
+    with pytest.raises(raised):
+        epic.find_notes(transport_to(server), epic.render_note(a_signed_note()))
+
+
+def test_a_candidate_whose_text_lies_where_we_may_not_go_is_an_error_too(
     serve: Serve, transport_to: To, adapters: Adapters
 ) -> None:
     epic = adapters["epic"]
-    content = [{"attachment": {"contentType": "text/plain", "url": "Binary/b1"}}]
-
-    def answer(request: Request) -> Reply:
-        return (
-            Reply(500) if "Binary" in request.path else fhir(bundle(in_chart(epic, identifier=None, content=content)))
-        )
-
+    abroad = [{"attachment": {"contentType": "text/plain", "url": "https://elsewhere.example/b1"}}]
+    server = serve(lambda request: fhir(bundle(in_chart(epic, identifier=None, content=abroad))))
     with pytest.raises(errors.Unavailable):
-        epic.find_notes(transport_to(serve(answer)), epic.render_note(a_signed_note()))
+        epic.find_notes(transport_to(server), epic.render_note(a_signed_note()))
+
+
+def test_a_note_whose_text_is_gone_is_unreadable_and_a_note_that_is_gone_is_not_found(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    epic = adapters["epic"]
+    note = in_chart(epic, content=ELSEWHERE)
+    server = serve(lambda request: Reply(404) if "Binary" in request.path else fhir(note))
+    with pytest.raises(errors.Unavailable):
+        epic.read_note(transport_to(server), "d1")
+    with pytest.raises(errors.NotFound):
+        epic.read_note(transport_to(serve(lambda request: Reply(404))), "d1")
 
 
 def test_provenance_is_found_by_its_target(serve: Serve, transport_to: To, adapters: Adapters) -> None:

@@ -198,7 +198,7 @@ def test_a_server_that_says_nothing_times_out_whatever_the_caller_asks(serve: Se
 
 def test_a_caller_may_ask_for_less_patience_than_the_policy_has(serve: Serve) -> None:
     server = serve(lambda _: Reply(fault="hang"))
-    with pytest.raises(requests.exceptions.ReadTimeout, match="0.2"):
+    with pytest.raises(requests.exceptions.ReadTimeout, match=r"0\.2"):
         session_to(server.origin, read_timeout_seconds=20).get(server.origin, timeout=0.2)
 
 

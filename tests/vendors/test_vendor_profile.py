@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from vendors.contract import INTERACTIONS, RESOURCE_TYPES, VendorAdapter
+from vendors.egress import EgressPolicy
 from vendors.profile import ProfileRefused, load_profile
 from vendors.registry import ADAPTERS, load_adapters
 from vendors.strict_yaml import read_yaml
@@ -208,3 +209,18 @@ def _answers(adapter: VendorAdapter, resource_type: str) -> str:
         if cell.support != "no"
     ]
     return ", ".join(said) or "nothing"
+
+
+def test_only_where_an_identifier_can_be_asked_for_can_the_absence_of_a_note_be_proven(adapters: Adapters) -> None:
+    proven = {name: adapter.profile.note.absence_can_be_proven for name, adapter in adapters.items()}
+    assert proven == {"epic": False, "athenaone": False, "reference": True}
+
+
+@pytest.mark.parametrize("vendor", sorted(ADAPTERS))
+def test_waiting_times_that_no_source_gives_are_marked_uncertain(adapters: Adapters, vendor: str) -> None:
+    rules = adapters[vendor].profile.note
+    for rule in (rules.longest_execution_seconds, rules.search_lag_seconds):
+        assert (rule.source, rule.confidence) == (None, "uncertain")
+    limits = EgressPolicy(frozenset())
+    waited = limits.connect_timeout_seconds + limits.read_timeout_seconds + limits.body_timeout_seconds
+    assert rules.longest_execution_seconds.value > waited
