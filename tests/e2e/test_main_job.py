@@ -61,7 +61,7 @@ def test_every_step_after_signing_says_when_it_happened(page: Page, charts: Char
     reach(frame, "Verified")
 
     assert frame.locator(".step-label").all_inner_texts() == [
-        f"{label}\n: done" for label in ("Signed", "Queued", "Sending", "Filed", "Verified")
+        f"{label}\n: done" for label in ("Signed", "Queued", "Sent", "Filed", "Verified")
     ]
     for moment in frame.locator(".step-at").all():
         expect(moment).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
