@@ -56,6 +56,8 @@ def frame(page: Page, charts: Charts) -> FrameLocator:
     expect(frame.locator("#next-step")).to_be_visible(timeout=DRAFTED_MS)
     document_of(page).wait_for_load_state()
     tab_in_chart(page, "app-frame")
+    # The focus crosses into another site's frame a moment after the chart has let it go; keys before that are lost.
+    expect(frame.locator(":focus")).to_have_count(1)
     return frame
 
 

@@ -137,7 +137,7 @@ def test_a_web_process_killed_after_the_signature_loses_nothing(running: Running
     web = demo.processes.running["web"]
     os.killpg(web.pid, signal.SIGKILL)  # gunicorn and its workers, all at once
     web.wait()
-    assert demo.processes.restart_dead() == ["web"]
+    assert "web" in demo.processes.restart_dead()
 
     eventually("the page is there again", lambda: answers(chart))
     chart.wait_until_verified()

@@ -111,7 +111,7 @@ def test_a_demo_stopped_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
         command.process.send_signal(signal.SIGTERM)
 
         assert command.process.wait(STOPPED_WITHIN_SECONDS) == 0, command.err.read_text()
-        eventually("no process is left", lambda: not processes_that_know(command.home), 5)
+        eventually("no process is left", lambda: not processes_that_know(command.home), 30)
 
 
 STEPS = {
