@@ -20,7 +20,9 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    func,
     make_url,
+    select,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -104,6 +106,15 @@ def insert_if_absent(tx: Connection, table: Table, row: Mapping[str, Any]) -> bo
     into = postgresql_insert if tx.dialect.name == "postgresql" else sqlite_insert
     statement = into(table).values(**row).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     return tx.execute(statement).rowcount == 1
+
+
+def lock_named(tx: Connection, name: str) -> None:
+    """Hold the lock of this name until the transaction ends; for what has no row to lock yet.
+
+    A write transaction on SQLite is alone already.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

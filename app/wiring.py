@@ -7,6 +7,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from redis import Redis
 
+import app.administrators.tables  # noqa: F401 - so that its tables are known
 from app.artifacts.store import ArtifactStore
 from app.clock import Clock, system_clock
 from app.collaborators import EXTENSION, Collaborators

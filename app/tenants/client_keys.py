@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from joserfc.jwk import ECKey, RSAKey
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
-from app.db import Database, insert_if_absent
-from app.errors import Corrupt
+from app.db import Database, lock_named
 from app.sealing import Keyring, Sealed
 from app.tenants.registrations import Tenant
 from app.tenants.tables import client_keys
@@ -37,6 +36,7 @@ class ClientKeys:
         """The tenant's signer; its key is made at the first call. Parsed once for the life of the process."""
         if tenant.id not in self._opened:
             with self._database.write() as tx:
+                lock_named(tx, _context(tenant.id, ""))  # of two processes making one at once, the second finds it
                 self._opened[tenant.id] = self._load(tx, tenant) or self._make(tx, tenant, now)
         return self._opened[tenant.id]
 
@@ -54,13 +54,10 @@ class ClientKeys:
         key = MAKERS[algorithm]()
         kid = f"{tenant.id}-{key.thumbprint()[:16]}"
         sealed = self._keyring.seal(json.dumps(key.as_dict(private=True)).encode(), _context(tenant.id, kid))
-        row = {"tenant_id": tenant.id, "kid": kid, "algorithm": algorithm, "created_at": now}
+        row = {"tenant_id": tenant.id, "kid": kid, "algorithm": algorithm, "created_at": now, "signs_from": now}
         secret = {"ciphertext": sealed.ciphertext, "wrapped_key": sealed.wrapped_key, "key_id": sealed.key_id}
-        insert_if_absent(tx, client_keys, row | secret)
-        kept = self._load(tx, tenant)  # of two processes making one at once, the first one's is everybody's
-        if kept is None:
-            raise Corrupt("A signing key was made and is not there.")
-        return kept
+        tx.execute(insert(client_keys).values(**row, **secret))
+        return PrivateKeyJWT(kid, key, algorithm)
 
 
 def _context(tenant_id: str, kid: str) -> str:

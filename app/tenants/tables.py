@@ -1,6 +1,6 @@
-"""Launches in progress, launches completed, and the sealed tokens of each."""
+"""Registrations and what is switched off in them, our own keys, launches, and the sealed tokens of each."""
 
-from sqlalchemy import Column, LargeBinary, String, Table
+from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text
 
 from app.db import UTCDateTime, metadata
 
@@ -30,7 +30,9 @@ launches = Table(
     Column("scopes", String(4096), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
+    Column("last_seen_at", UTCDateTime, nullable=True),
     Column("ended_at", UTCDateTime, nullable=True),
+    Column("ended_for", String(32), nullable=True),
 )
 
 grants = Table(
@@ -43,16 +45,78 @@ grants = Table(
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("key_id", String(32), nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
+    Column("renewals", Integer, nullable=False, server_default="0"),
+    Column("renewing_until", UTCDateTime, nullable=True),
+    Column("ended_for", String(32), nullable=True),
 )
 
 client_keys = Table(
     "client_keys",
     metadata,
-    Column("tenant_id", String(64), primary_key=True),
-    Column("algorithm", String(16), primary_key=True),
-    Column("kid", String(128), nullable=False, unique=True),
+    Column("kid", String(128), primary_key=True),
+    Column("tenant_id", String(64), nullable=False, index=True),
+    Column("algorithm", String(16), nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("key_id", String(32), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
+    Column("signs_from", UTCDateTime, nullable=False),
+    Column("published_until", UTCDateTime, nullable=True),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("revision", Integer, nullable=False, unique=True),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("retired_at", UTCDateTime, nullable=True),
+)
+
+sealed_secrets = Table(
+    "sealed_secrets",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("key_id", String(32), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+)
+
+# A row is a switch that is off; an empty workflow or resource means all of them.
+switches = Table(
+    "switches",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("workflow", String(32), primary_key=True),
+    Column("resource", String(64), primary_key=True),
+    Column("off_since", UTCDateTime, nullable=False),
+    Column("turned_by", String(767), nullable=False),
+    Column("reason", String(500), nullable=False),
+)
+
+rollout_phases = Table(
+    "rollout_phases",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("workflow", String(32), primary_key=True),
+    Column("phase", String(16), nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("changed_by", String(767), nullable=False),
+)
+
+launch_traces = Table(
+    "launch_traces",
+    metadata,
+    Column("trace_id", String(64), primary_key=True),
+    Column("reference", String(16), nullable=False, index=True),
+    Column("tenant_id", String(64), nullable=True, index=True),
+    Column("happened_at", UTCDateTime, nullable=False),
+    Column("step", String(32), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("detail", String(500), nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("launch_id", String(64), nullable=True),
 )
