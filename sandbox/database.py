@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS launches (
   token_sha256 TEXT PRIMARY KEY, practitioner TEXT NOT NULL, patient TEXT NOT NULL, encounter TEXT,
   expires_at REAL NOT NULL, used INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS clients (client_id TEXT PRIMARY KEY, registration TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS codes (
   code_sha256 TEXT PRIMARY KEY, family TEXT NOT NULL, client_id TEXT NOT NULL, redirect_uri TEXT NOT NULL,
   scope TEXT NOT NULL, practitioner TEXT NOT NULL, patient TEXT, encounter TEXT, nonce TEXT,
@@ -45,6 +46,8 @@ CREATE TABLE IF NOT EXISTS writes (
   subject TEXT NOT NULL, client_id TEXT NOT NULL, patient TEXT, encounter TEXT
 );
 """
+# Columns that came later; a home that was made before gets them when it is opened.
+ADDED = (("launches", "family", "TEXT NOT NULL DEFAULT ''"), ("launches", "sign_in", "TEXT NOT NULL DEFAULT '{}'"))
 WAIT_FOR_LOCK_SECONDS = 15
 
 
@@ -55,6 +58,9 @@ class Database:
         self.path = path
         self._local = threading.local()
         self._connection().executescript(SCHEMA)
+        for table, column, kind in ADDED:
+            if column not in {row["name"] for row in self.rows(f"PRAGMA table_info({table})")}:
+                self.change(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
     def rows(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
         """All rows of a query."""

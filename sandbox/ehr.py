@@ -5,7 +5,7 @@ from typing import cast
 
 from flask import current_app
 
-from sandbox.authorization.clients import Client
+from sandbox.authorization.clients import Clients
 from sandbox.authorization.signing_key import SigningKey
 from sandbox.database import Database
 from sandbox.fhir.store import Store
@@ -22,7 +22,7 @@ class EHR:
     origin: str
     database: Database
     store: Store
-    clients: dict[str, Client]
+    clients: Clients
     signing_key: SigningKey
     faults: Faults
     requests: RequestLog

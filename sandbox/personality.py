@@ -37,6 +37,9 @@ class Authorization(_Data):
     assertion_algorithms: tuple[str, ...]
     assertion_max_seconds: int
     capabilities: tuple[str, ...]
+    response_issuer: bool
+    sign_in_refuses_frames: bool
+    backend_scopes: tuple[str, ...]
 
 
 class Identifiers(_Data):

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.http import wsgi
 
+from sandbox.clock import DATE_BY_THE_EHR
 from sandbox.wiring import create_sandbox
 
 THREADS = 64
@@ -17,8 +19,23 @@ def serve(*, port: int, home: Path, clients_file: Path, transcripts_file: Path |
     """Serve the sandbox on `bind:port` until SIGTERM or SIGINT."""
     # Authlib refuses http; on loopback there is no wire to protect (see docs of the sandbox).
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
-    wsgi = create_sandbox(f"http://ehr.localhost:{port}", home, clients_file, transcripts_file)
-    _Server(wsgi, f"{bind}:{port}").run()
+    app = create_sandbox(f"http://ehr.localhost:{port}", home, clients_file, transcripts_file)
+    _let_the_ehr_say_the_date()
+    _Server(app, f"{bind}:{port}").run()
+
+
+def _let_the_ehr_say_the_date() -> None:
+    # gunicorn writes the machine's time and drops a Date of the app; an EHR whose clock is wrong must show it there.
+    usual = wsgi.Response.default_headers
+
+    def default_headers(response: wsgi.Response) -> list[str]:
+        said = dict(response.headers).get(DATE_BY_THE_EHR)
+        if said is None:
+            return list(usual(response))
+        response.headers = [(name, value) for name, value in response.headers if name != DATE_BY_THE_EHR]
+        return [f"Date: {said}\r\n" if line.startswith("Date:") else line for line in usual(response)]
+
+    wsgi.Response.default_headers = default_headers
 
 
 class _Server(BaseApplication):

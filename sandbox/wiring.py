@@ -1,23 +1,28 @@
 """The only place that knows every part: one Flask app per EHR, mounted under its name."""
 
+from email.utils import formatdate
 from pathlib import Path
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from sandbox.authorization.clients import Client, load_clients
+from sandbox.authorization.clients import Clients, load_registrations
 from sandbox.authorization.discovery import discovery_routes
+from sandbox.authorization.registration import Registration
 from sandbox.authorization.routes import authorization_routes
 from sandbox.authorization.server import authorization_server
 from sandbox.authorization.signing_key import SigningKey
 from sandbox.charts.routes import chart_routes, index_routes
+from sandbox.clock import DATE_BY_THE_EHR, now
 from sandbox.database import Database
 from sandbox.ehr import EHR
 from sandbox.fhir.routes import fhir_routes
 from sandbox.fhir.store import Store
+from sandbox.launcher.routes import launcher_routes
 from sandbox.people.seeding import seed
 from sandbox.personality import load_personality, personality_names
 from sandbox.qa.faults import Faults
+from sandbox.qa.injection import set_the_clock
 from sandbox.qa.request_log import RequestLog
 from sandbox.qa.routes import qa_routes
 
@@ -25,9 +30,9 @@ from sandbox.qa.routes import qa_routes
 def create_sandbox(origin: str, home: Path, clients_file: Path, transcripts_file: Path | None) -> DispatcherMiddleware:
     """The WSGI app of all EHRs, with their state under `home` (kept if it is there already)."""
     home.mkdir(parents=True, exist_ok=True)
-    clients = load_clients(clients_file)
+    registrations = load_registrations(clients_file)
     names = personality_names()
-    ehrs = {name: _ehr(name, origin, home, clients.get(name, {})) for name in names}
+    ehrs = {name: _ehr(name, origin, home, registrations.get(name, [])) for name in names}
     for ehr in ehrs.values():
         seed(ehr, transcripts_file)
         ehr.database.close()
@@ -38,14 +43,14 @@ def create_sandbox(origin: str, home: Path, clients_file: Path, transcripts_file
     return DispatcherMiddleware(root, {f"/{name}": _ehr_app(ehr) for name, ehr in ehrs.items()})
 
 
-def _ehr(name: str, origin: str, home: Path, clients: dict[str, Client]) -> EHR:
+def _ehr(name: str, origin: str, home: Path, registered: list[Registration]) -> EHR:
     database = Database(home / f"{name}.sqlite")
     return EHR(
         personality=load_personality(name),
         origin=origin,
         database=database,
         store=Store(database),
-        clients=clients,
+        clients=Clients(database, registered),
         signing_key=SigningKey(home / f"{name}-signing-key.json"),
         faults=Faults(),
         requests=RequestLog(),
@@ -60,14 +65,23 @@ def _ehr_app(ehr: EHR) -> Flask:
     app.register_blueprint(authorization_routes(ehr, server))
     app.register_blueprint(fhir_routes(ehr))
     app.register_blueprint(chart_routes(ehr))
+    app.register_blueprint(launcher_routes(ehr))
     app.after_request(_allow_any_origin)
+    app.before_request(set_the_clock)
+    app.after_request(_dated)
     return app
+
+
+def _dated(response: Response) -> Response:
+    if "clock_offset" in g:
+        response.headers[DATE_BY_THE_EHR] = formatdate(now(), usegmt=True)
+    return response
 
 
 def _allow_any_origin(response: Response) -> Response:
     # SMART conformance: browser apps read discovery, token endpoint and FHIR from their own origin.
     # Nothing here is answered by cookie, so any origin may ask.
-    if request.blueprint != "charts":
+    if request.blueprint not in ("charts", "launcher"):
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Accept, If-Match, Prefer"

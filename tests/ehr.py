@@ -45,9 +45,44 @@ class RunningSandbox:
         return str(found[name])
 
     def arm(self, ehr: str, **fault: Any) -> None:
-        """Switch a fault on: interaction=, resource_type=, fault=, seconds=, times=, options=."""
+        """Switch a fault on for every launch: fault=, interaction=, resource_type=, seconds=, times=, options=."""
         reply = requests.post(f"{self.local}/qa/{ehr}/faults", json=fault, timeout=10)
         assert reply.status_code == 201, reply.text
+
+    def register_client(self, ehr: str, client_id: str, **registration: Any) -> dict[str, Any]:
+        """Register an app while the EHR runs, or replace what it knows of one.
+
+        redirect_uris=, launch_url=, standalone_url=, auth= ({"method", "secret" or "jwks_uri"}), scopes=, status=
+        (active, expired, disabled). For one that exists, what is left out stays as it is, the secret too.
+        """
+        known = next((client for client in self.qa(ehr, "clients") if client["client_id"] == client_id), {})
+        reply = requests.put(f"{self.local}/qa/{ehr}/clients/{client_id}", json={**known, **registration}, timeout=10)
+        assert reply.status_code in (200, 201), reply.text
+        return dict(reply.json())
+
+    def forget_client(self, ehr: str, client_id: str) -> None:
+        """Take back what `register_client` said; an app of the clients file is as the file says again."""
+        requests.delete(f"{self.local}/qa/{ehr}/clients/{client_id}", timeout=10).raise_for_status()
+
+    def launch_url(
+        self,
+        ehr: str,
+        patient: str | Sequence[str] = (),
+        *,
+        faults: Sequence[str | Mapping[str, Any]] = (),
+        **choice: str,
+    ) -> dict[str, str]:
+        """A launch as the launcher page makes it, with faults of its own; returns `iss`, `launch` and the `url`.
+
+        `patient`: one, several (a picker at the sign-in) or none (a picker of all). Choices: user=, encounter=
+        (an id, "automatic", "none"), type= ("ehr", "standalone"), client=, login="show", approval="show". A fault is
+        the name of a knob, "knob@interaction", or what `arm` takes as a mapping.
+        """
+        spelled = [fault if isinstance(fault, str) else json.dumps(fault) for fault in faults]
+        query = {"patient": patient, "fault": spelled, **choice}
+        reply = requests.post(f"{self.local}/{ehr}/launcher", params=query, timeout=10)
+        assert reply.status_code == 201, reply.text
+        return dict(reply.json())
 
     def edit(self, ehr: str, resource_type: str, resource: Mapping[str, Any]) -> None:
         """Change the chart as a human at the EHR would."""

@@ -1,6 +1,5 @@
 """private_key_jwt (https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html)."""
 
-import time
 from typing import Any
 
 import requests
@@ -13,6 +12,7 @@ from typing_extensions import override
 
 from sandbox.authorization.client_keys import ClientKeys
 from sandbox.authorization.clients import Client
+from sandbox.clock import now
 from sandbox.ehr import current_ehr
 
 CLOCK_SKEW_SECONDS = 5
@@ -52,10 +52,20 @@ class ClientAssertion(JWTBearerClientAssertion):
 
     @override
     def verify_claims(self, claims: dict[str, Any]) -> None:
-        super().verify_claims(claims)
+        # As Authlib does it, but by this EHR's own clock.
+        needed: dict[str, Any] = {name: {"essential": True} for name in ("iss", "sub", "exp", "jti")}
+        needed["aud"] = {"essential": True, "values": self.get_audiences()}
+        try:
+            jwt.JWTClaimsRegistry(now=int(now()), leeway=CLOCK_SKEW_SECONDS, **needed).validate(claims)
+        except JoseError as error:
+            raise InvalidClientError(description=error.description) from error
+        if claims["sub"] != claims["iss"]:
+            raise InvalidClientError(description="Issuer and subject of the assertion differ.")
         longest = current_ehr().personality.authorization.assertion_max_seconds
-        if claims["exp"] > time.time() + longest + CLOCK_SKEW_SECONDS:
+        if claims["exp"] > now() + longest + CLOCK_SKEW_SECONDS:
             raise InvalidClientError(description="The assertion lives too long.")
+        if not self.validate_jti(claims, claims["jti"]):
+            raise InvalidClientError(description="The jti of the assertion was used before.")
 
     @override
     def validate_jti(self, claims: dict[str, Any], jti: str) -> bool:
@@ -64,7 +74,7 @@ class ClientAssertion(JWTBearerClientAssertion):
             "INSERT OR IGNORE INTO assertions (client_id, jti, seen_at) VALUES (?, ?, ?)",
             claims["sub"],
             str(jti),
-            time.time(),
+            now(),
         )
         return inserted == 1
 

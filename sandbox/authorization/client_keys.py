@@ -5,8 +5,10 @@ import time
 from typing import Any
 
 import requests
+from flask import g
 from joserfc.jwk import JWKRegistry, Key
 
+from sandbox.clock import now
 from sandbox.loopback import loopback_session
 
 CACHE_SECONDS = 300
@@ -15,21 +17,27 @@ TIMEOUT_SECONDS = 5
 
 
 class ClientKeys:
-    """Cached as SMART's caching rules say; an unknown key id causes one new read."""
+    """Cached as SMART's caching rules say; an unknown key id causes one new read.
+
+    Under the `stale_client_keys` knob the copy is kept as long as the knob says, by the EHR's clock, and an unknown
+    key id causes no read.
+    """
 
     def __init__(self, jwks_uri: str) -> None:
         self.jwks_uri = jwks_uri
         self._lock = threading.Lock()
         self._keys: list[dict[str, Any]] = []
-        self._read_at = float("-inf")
+        self._read_at: float | None = None
+        self._read_last = float("-inf")
 
     def find(self, kid: str) -> Key | None:
         """The key with this id, or None when the app publishes none. Raises `requests.RequestException`."""
+        stale_for = g.get("client_keys_seconds")
         with self._lock:
-            if self._age() > CACHE_SECONDS:
+            if not self._is_fresh(CACHE_SECONDS if stale_for is None else stale_for):
                 self._read()
             found = self._with_id(kid)
-            if found is None and self._age() > REFETCH_NO_SOONER_THAN_SECONDS:
+            if found is None and stale_for is None and self._may_read_again():
                 self._read()
                 found = self._with_id(kid)
             return found
@@ -39,8 +47,12 @@ class ClientKeys:
         # Two keys under one id say nothing about which is meant.
         return JWKRegistry.import_key(matching[0]) if len(matching) == 1 else None
 
-    def _age(self) -> float:
-        return time.monotonic() - self._read_at
+    def _is_fresh(self, seconds: float) -> bool:
+        # A copy from the future was read before the clock was set back.
+        return self._read_at is not None and 0 <= now() - self._read_at <= seconds
+
+    def _may_read_again(self) -> bool:
+        return time.monotonic() - self._read_last > REFETCH_NO_SOONER_THAN_SECONDS
 
     def _read(self) -> None:
         with loopback_session() as session:
@@ -50,4 +62,4 @@ class ClientKeys:
             self._keys = reply.json()["keys"]
         except (KeyError, TypeError) as error:
             raise requests.exceptions.InvalidJSONError("the JWKS URL does not answer a JWK Set") from error
-        self._read_at = time.monotonic()
+        self._read_at, self._read_last = now(), time.monotonic()

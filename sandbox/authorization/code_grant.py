@@ -5,14 +5,16 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
+from flask import g
 from typing_extensions import override
 
 from sandbox.authorization.clients import Client
-from sandbox.authorization.codes import Code, claim_code, find_code, new_family, save_code
+from sandbox.authorization.codes import Code, claim_code, find_code, save_code
 from sandbox.authorization.context import launch_context
-from sandbox.authorization.launches import Launch, claim_launch, find_launch
+from sandbox.authorization.launches import Launch, claim_launch
 from sandbox.authorization.refresh_policy import refresh_is_granted
-from sandbox.authorization.scopes import ScopeRefused, grant_scopes
+from sandbox.authorization.scopes import ScopeRefused, grant_scopes, really_granted
+from sandbox.authorization.sign_in import signed_in, waiting_launch
 from sandbox.ehr import current_ehr
 
 
@@ -27,21 +29,22 @@ class CodeGrant(AuthorizationCodeGrant):
             code,
             Code(
                 code_sha256="",
-                family=new_family(),
+                family=request.family,
                 client_id=request.client.client_id,
                 redirect_uri=request.payload.redirect_uri,
                 scope=request.scope,
                 launch=request.user,
                 nonce=request.payload.data.get("nonce"),
-                code_challenge=request.payload.data["code_challenge"],
+                code_challenge="" if g.get("pkce") == "none" else request.payload.data.get("code_challenge", ""),
             ),
         )
 
     @override
     def create_authorization_response(self, redirect_uri: str, grant_user: Any) -> Any:
-        # The EHR knows its user: the launch token says who is signed in, so nobody is asked to log in.
-        launch = self.request.user
-        if not claim_launch(current_ehr().database, self.request.payload.data["launch"]):
+        # The EHR knows its user: unless the launch wants a sign-in page, its token says who is signed in.
+        launch, parameters = self.request.user, self.request.payload.data
+        claimed = claim_launch(current_ehr().database, parameters.get("launch"), self.request.client.client_id)
+        if not claimed and "launch" in parameters:
             raise InvalidRequestError("The launch was already used.", redirect_uri=redirect_uri)
         return super().create_authorization_response(redirect_uri, launch)
 
@@ -87,18 +90,19 @@ class LaunchRequest:
             raise InvalidRequestError("Missing 'state' in request.")
         if parameters.get("aud", "").rstrip("/") != ehr.fhir_base:
             raise InvalidRequestError("'aud' is not this server's FHIR base URL.")
-        launch = find_launch(ehr.database, parameters.get("launch", ""))
-        if launch is None:
-            raise InvalidRequestError("Missing, unknown, used or expired 'launch'.")
-        grant.request.user = launch
+        opened = waiting_launch(ehr, parameters)
+        grant.request.family = opened.family
         grant.request.scope = self._granted(grant)
+        grant.request.user = signed_in(ehr, opened)
 
     def _granted(self, grant: CodeGrant) -> str:
         request = grant.request
-        if "launch" not in (request.payload.scope or "").split():
+        asked = request.payload.scope or ""
+        if "launch" in request.payload.data and "launch" not in asked.split():
             raise InvalidScopeError("The 'launch' scope is needed with a 'launch'.")
         try:
-            return grant_scopes(request.payload.scope, current_ehr().personality.authorization, request.client.scopes)
+            granted = grant_scopes(asked, current_ehr().personality.authorization, request.client.scopes)
+            return really_granted(granted)
         except ScopeRefused as refused:
             raise InvalidScopeError(f"Invalid Scope: {refused}") from refused
 
@@ -112,6 +116,13 @@ class S256Only(CodeChallenge):
     @override
     def validate_code_challenge(self, grant: CodeGrant, redirect_uri: str) -> None:
         parameters = grant.request.payload.data
+        if g.get("pkce") == "none" or (g.get("pkce") == "auto" and "code_challenge" not in parameters):
+            return
         if not parameters.get("code_challenge") or parameters.get("code_challenge_method") != "S256":
             raise InvalidRequestError("'code_challenge' with method S256 is required.")
         super().validate_code_challenge(grant, redirect_uri)
+
+    @override
+    def validate_code_verifier(self, grant: CodeGrant, result: Any) -> None:
+        if g.get("pkce") != "none":
+            super().validate_code_verifier(grant, result)

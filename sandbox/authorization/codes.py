@@ -1,7 +1,5 @@
 """Authorization codes: one use, one minute, bound to client, redirect URI and code challenge."""
 
-import secrets
-import time
 from dataclasses import dataclass
 
 from authlib.oauth2.rfc6749 import AuthorizationCodeMixin
@@ -9,6 +7,7 @@ from typing_extensions import override
 
 from sandbox.authorization.launches import Launch
 from sandbox.authorization.tokens import revoke_family
+from sandbox.clock import now
 from sandbox.database import Database
 from sandbox.fingerprint import fingerprint
 
@@ -69,19 +68,14 @@ def save_code(database: Database, code: str, details: Code) -> None:
         details.launch.encounter,
         details.nonce,
         details.code_challenge,
-        time.time() + LIFETIME_SECONDS,
+        now() + LIFETIME_SECONDS,
     )
-
-
-def new_family() -> str:
-    """A name for all tokens that will descend from one code."""
-    return secrets.token_hex(16)
 
 
 def find_code(database: Database, code: str, client_id: str) -> Code | None:
     """The code, if this client may redeem it; a second use revokes what the first got (RFC 6749 4.1.2)."""
     row = database.row("SELECT * FROM codes WHERE code_sha256 = ? AND client_id = ?", fingerprint(code), client_id)
-    if row is None or row["expires_at"] < time.time():
+    if row is None or row["expires_at"] < now():
         return None
     if row["used"]:
         revoke_family(database, row["family"])

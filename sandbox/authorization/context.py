@@ -12,7 +12,9 @@ from sandbox.ehr import EHR
 def launch_context(ehr: EHR, launch: Launch) -> dict[str, Any]:
     """Patient, encounter (only while a visit is open), banner wish, and the vendor's extras."""
     rules = ehr.personality.authorization
-    context: dict[str, Any] = {"patient": launch.patient, "need_patient_banner": rules.need_patient_banner}
+    context: dict[str, Any] = {}
+    if launch.patient:
+        context = {"patient": launch.patient, "need_patient_banner": rules.need_patient_banner}
     if launch.encounter:
         context["encounter"] = launch.encounter
     return {**context, **rules.token_extras}

@@ -42,11 +42,12 @@ def smart_configuration(ehr: EHR) -> dict[str, Any]:
         "revocation_endpoint": f"{ehr.oauth_base}/revoke",
         "token_endpoint_auth_methods_supported": list(rules.client_authentication),
         "token_endpoint_auth_signing_alg_values_supported": list(rules.assertion_algorithms),
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": grant_types(ehr),
         "response_types_supported": ["code"],
         "scopes_supported": scopes_supported(ehr),
         "code_challenge_methods_supported": ["S256"],
         "capabilities": list(rules.capabilities),
+        **({"authorization_response_iss_parameter_supported": True} if rules.response_issuer else {}),
     }
 
 
@@ -65,8 +66,14 @@ def openid_configuration(ehr: EHR) -> dict[str, Any]:
     }
 
 
+def grant_types(ehr: EHR) -> list[str]:
+    """How a token can be had here."""
+    backend = ["client_credentials"] if ehr.personality.authorization.backend_scopes else []
+    return ["authorization_code", "refresh_token", *backend]
+
+
 def scopes_supported(ehr: EHR) -> list[str]:
     """What can be granted, apart from single resource scopes under a wildcard."""
     rules = ehr.personality.authorization
     lasting = [scope for scope, capability in LASTING_SCOPES.items() if capability in rules.capabilities]
-    return [*sorted(LAUNCH_SCOPES), *lasting, *rules.app_record_scopes]
+    return [*sorted(LAUNCH_SCOPES), *lasting, *rules.app_record_scopes, *rules.backend_scopes]

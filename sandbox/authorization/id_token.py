@@ -1,6 +1,5 @@
 """The id_token: RS256, nonce echoed, fhirUser absolute (https://openid.net/specs/openid-connect-core-1_0.html)."""
 
-import time
 from typing import Any
 
 from authlib.oidc.core import UserInfo
@@ -9,6 +8,7 @@ from typing_extensions import override
 
 from sandbox.authorization.clients import Client
 from sandbox.authorization.launches import Launch
+from sandbox.clock import now
 from sandbox.ehr import current_ehr
 
 
@@ -31,9 +31,9 @@ class IdToken(OpenIDCode):
     @override
     def get_client_claims(self, client: Client) -> dict[str, Any]:
         ehr = current_ehr()
-        now = int(time.time())
+        issued_at = int(now())
         lifetime = ehr.personality.authorization.id_token_seconds
-        return {"iss": ehr.issuer, "aud": client.client_id, "iat": now, "exp": now + lifetime}
+        return {"iss": ehr.issuer, "aud": client.client_id, "iat": issued_at, "exp": issued_at + lifetime}
 
     @override
     def generate_user_info(self, user: Launch, scope: str) -> UserInfo:

@@ -4,10 +4,12 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidGrantError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
+from flask import g
 from typing_extensions import override
 
 from sandbox.authorization.context import launch_context
 from sandbox.authorization.launches import Launch
+from sandbox.authorization.scopes import really_granted
 from sandbox.authorization.tokens import IssuedToken, claim_refresh, find_refresh_token, revoke_family
 from sandbox.ehr import current_ehr
 
@@ -33,11 +35,14 @@ class RefreshGrant(RefreshTokenGrant):
     @override
     def issue_token(self, user: Launch, refresh_token: IssuedToken) -> Any:
         ehr = current_ehr()
-        self.INCLUDE_NEW_REFRESH_TOKEN = ehr.personality.authorization.refresh_rotates
+        self.INCLUDE_NEW_REFRESH_TOKEN = g.get("refresh_rotates", ehr.personality.authorization.refresh_rotates)
         if self.INCLUDE_NEW_REFRESH_TOKEN and not claim_refresh(ehr.database, refresh_token):
             revoke_family(ehr.database, refresh_token.family)
             raise InvalidGrantError()
-        return super().issue_token(user, refresh_token)
+        scope = self.request.payload.scope or refresh_token.scope
+        return self.generate_token(
+            user=user, scope=really_granted(scope), include_refresh_token=self.INCLUDE_NEW_REFRESH_TOKEN
+        )
 
     @override
     def create_token_response(self) -> Any:

@@ -1,11 +1,15 @@
 """The authorization server's endpoints."""
 
 from typing import Any
+from urllib.parse import quote
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2 import OAuth2Error
 from flask import Blueprint, Response, jsonify, request
 
+from sandbox.authorization.framing import refusing_frames
+from sandbox.authorization.sign_in import SignInNeeded
+from sandbox.authorization.sign_in_page import sign_in_page
 from sandbox.ehr import EHR
 from sandbox.qa.injection import with_faults
 
@@ -16,7 +20,7 @@ def authorization_routes(ehr: EHR, server: AuthorizationServer) -> Blueprint:
 
     @routes.route("/authorize", methods=["GET", "POST"])
     def authorize() -> Response:
-        return with_faults("authorize", None, lambda: _authorize(server))
+        return with_faults("authorize", None, lambda: _signed_in(ehr, server))
 
     @routes.post("/token")
     def token() -> Response:
@@ -35,6 +39,23 @@ def authorization_routes(ehr: EHR, server: AuthorizationServer) -> Blueprint:
         return with_faults("jwks", None, lambda: jsonify(ehr.signing_key.public_jwks()))
 
     return routes
+
+
+def _signed_in(ehr: EHR, server: AuthorizationServer) -> Response:
+    def proceed() -> Response:
+        try:
+            return _with_issuer(ehr, _authorize(server))
+        except SignInNeeded as needed:
+            return sign_in_page(ehr, needed.opened)
+
+    return refusing_frames(proceed) if ehr.personality.authorization.sign_in_refuses_frames else proceed()
+
+
+def _with_issuer(ehr: EHR, response: Response) -> Response:
+    # RFC 9207 2: errors carry it too.
+    if ehr.personality.authorization.response_issuer and response.status_code == 302:
+        response.headers["Location"] += f"&iss={quote(ehr.issuer, safe='')}"
+    return response
 
 
 def _authorize(server: AuthorizationServer) -> Response:

@@ -6,7 +6,10 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import parse_qsl
+
+from flask import g
 
 from sandbox.personality import Authorization
 
@@ -70,6 +73,34 @@ def grant_scopes(requested: str, rules: Authorization, app_record: Iterable[str]
     return " ".join(granted)
 
 
+def really_granted(granted: str) -> str:
+    """What was granted, after the `scopes_...` knobs."""
+    change = g.get("change_scopes")
+    return " ".join(change(granted.split())) if change else granted
+
+
+def without_letters(granted: list[str], letters: str) -> list[str]:
+    """The scopes without these permissions; one that allows nothing any more is left out."""
+    return [kept for text in granted if (kept := _reduced(text, letters))]
+
+
+def respelled(granted: list[str], spelling: Literal["v1", "v2"]) -> list[str]:
+    """The same permissions in the other version's words."""
+    spelled: list[str] = []
+    for text in granted:
+        scope = parse_scope(text)
+        spelled += [text] if scope is None else _in_words(scope, scope.letters, spelling)
+    return list(dict.fromkeys(spelled))
+
+
+def _reduced(text: str, letters: str) -> str:
+    scope = parse_scope(text)
+    if scope is None or not set(scope.letters) & set(letters):
+        return text
+    left = "".join(letter for letter in scope.letters if letter not in letters)
+    return " ".join(_in_words(scope, left, "v2")) if left else ""
+
+
 def _is_granted_as_is(text: str, rules: Authorization) -> bool:
     return text in LAUNCH_SCOPES or LASTING_SCOPES.get(text) in rules.capabilities
 
@@ -96,8 +127,12 @@ def _offered_letters(asked: ResourceScope, offered: Iterable[str]) -> str:
 def _spell(asked: ResourceScope, letters: str, text: str, rules: Authorization) -> list[str]:
     if rules.scope_spelling == "as_requested" and letters == asked.letters:
         return [text]
-    stem = f"{asked.context}/{asked.resource}"
-    if rules.scope_spelling == "v1":
+    return _in_words(asked, letters, "v1" if rules.scope_spelling == "v1" else "v2")
+
+
+def _in_words(scope: ResourceScope, letters: str, spelling: Literal["v1", "v2"]) -> list[str]:
+    stem = f"{scope.context}/{scope.resource}"
+    if spelling == "v1":
         words = {"read": set("rs"), "write": set("cud")}
         return [f"{stem}.{word}" for word, meaning in words.items() if meaning & set(letters)]
-    return [f"{stem}.{letters}" + (f"?{asked.constraint}" if asked.constraint else "")]
+    return [f"{stem}.{letters}" + (f"?{scope.constraint}" if scope.constraint else "")]

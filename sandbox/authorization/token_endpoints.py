@@ -50,8 +50,9 @@ class Introspection(IntrospectionEndpoint):
             "iss": ehr.issuer,
             "sub": token.launch.practitioner,
             "fhirUser": f"{ehr.fhir_base}/Practitioner/{token.launch.practitioner}",
-            "patient": token.launch.patient,
         }
+        if token.launch.patient:
+            body["patient"] = token.launch.patient
         if token.launch.encounter:
             body["encounter"] = token.launch.encounter
         return body

@@ -6,12 +6,11 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
-from sandbox.authorization.launches import Launch, issue_launch
-from sandbox.charts.view import VisitLine, clinicians, facts, notes, person, visits
+from sandbox.authorization.launches import Launch, Opened, issue_launch
+from sandbox.charts.guard import guarded
+from sandbox.charts.view import VisitLine, facts, notes, person, visits
 from sandbox.ehr import EHR
-
-# The EHR frames the app, wherever that is; nothing else comes from elsewhere.
-CONTENT_SECURITY_POLICY = "default-src 'self'; frame-src http: https:; base-uri 'none'; object-src 'none'"
+from sandbox.people.display import clinician_names
 
 
 def index_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
@@ -29,7 +28,7 @@ def index_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
         people = {name: [person(p) for p in ehr.store.current("Patient")] for name, ehr in shown.items()}
         return render_template("index.html", ehrs=shown, people=people)
 
-    routes.after_app_request(_guarded)
+    routes.after_app_request(guarded)
     return routes
 
 
@@ -53,14 +52,15 @@ def chart_routes(ehr: EHR) -> Blueprint:
     @routes.post("/launches")
     def launch(patient_id: str) -> tuple[Response, int]:
         visit = _chosen_visit(visits(ehr, patient_id))
-        client = ehr.clients.get(request.args.get("client", next(iter(ehr.clients), "")))
+        named = request.args.get("client")
+        client = ehr.clients.get(named) if named else next(iter(ehr.clients), None)
         if client is None:
             return jsonify(error="No app is registered at this EHR."), 409
-        opened = Launch(_chosen_clinician(ehr), patient(patient_id)["id"], visit.id if visit else None)
-        query = urlencode({"iss": ehr.fhir_base, "launch": issue_launch(ehr.database, opened)})
+        launch = Launch(_chosen_clinician(ehr), patient(patient_id)["id"], visit.id if visit else None)
+        query = urlencode({"iss": ehr.fhir_base, "launch": issue_launch(ehr.database, Opened(launch))})
         return jsonify(url=f"{client.launch_url}?{query}"), 201
 
-    routes.after_request(_guarded)
+    routes.after_request(guarded)
     return routes
 
 
@@ -73,7 +73,7 @@ def _chart_page(ehr: EHR, patient: dict[str, Any]) -> str:
         person=person(patient),
         visits=seen,
         visit=_chosen_visit(seen),
-        clinicians=clinicians(ehr),
+        clinicians=clinician_names(ehr.store),
         clinician=_chosen_clinician(ehr),
         facts=facts(ehr, patient["id"]),
         notes=notes(ehr, patient["id"]),
@@ -89,13 +89,6 @@ def _chosen_visit(seen: list[VisitLine]) -> VisitLine | None:
 
 
 def _chosen_clinician(ehr: EHR) -> str:
-    known = clinicians(ehr)
+    known = clinician_names(ehr.store)
     chosen = request.args.get("user", next(iter(known)))
     return chosen if chosen in known else abort(404)
-
-
-def _guarded(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["Cache-Control"] = "no-store" if response.mimetype == "text/html" else "no-cache"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response

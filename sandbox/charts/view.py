@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.ehr import EHR
 from sandbox.fhir.search_match import values_at
+from sandbox.people.display import clinician_names, patient_name
 
 LABS_SHOWN = 8
 DOC_STATUS_WORDS = {"final": "Signed", "preliminary": "Needs signature", "amended": "Amended"}
@@ -62,16 +63,9 @@ def person(patient: dict[str, Any]) -> Person:
     )
 
 
-def patient_name(patient: dict[str, Any], *, upper: bool = False) -> str:
-    """Family, given."""
-    name = _first(patient, "name")
-    family = name.get("family", "Unnamed")
-    return ", ".join([family.upper() if upper else family, " ".join(name.get("given", []))])
-
-
 def visits(ehr: EHR, patient_id: str) -> list[VisitLine]:
     """Every visit, newest first."""
-    names = clinicians(ehr)
+    names = clinician_names(ehr.store)
     found = sorted(ehr.store.current("Encounter", patient_id), key=_started, reverse=True)
     return [
         VisitLine(
@@ -83,11 +77,6 @@ def visits(ehr: EHR, patient_id: str) -> list[VisitLine]:
         )
         for encounter in found
     ]
-
-
-def clinicians(ehr: EHR) -> dict[str, str]:
-    """Everyone who can open a chart: id and name."""
-    return {doctor["id"]: doctor["name"][0]["text"] for doctor in ehr.store.current("Practitioner")}
 
 
 def facts(ehr: EHR, patient_id: str) -> dict[str, list[str]]:
@@ -104,7 +93,7 @@ def facts(ehr: EHR, patient_id: str) -> dict[str, list[str]]:
 
 def notes(ehr: EHR, patient_id: str) -> list[Note]:
     """Every document of the chart that is not withdrawn, newest first."""
-    names, days = clinicians(ehr), {visit.id: visit for visit in visits(ehr, patient_id)}
+    names, days = clinician_names(ehr.store), {visit.id: visit for visit in visits(ehr, patient_id)}
     documents = ehr.store.current("DocumentReference", patient_id)
     shown = [document for document in documents if document["status"] != "entered-in-error"]
     shown.sort(key=lambda document: document.get("date", document["meta"]["lastUpdated"]), reverse=True)

@@ -1,5 +1,6 @@
 """create (https://hl7.org/fhir/R4/http.html#create)."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,6 +22,7 @@ def create(ehr: EHR, resource_type: str) -> Response:
     access = require_access(ehr, resource_type, "c")
     resource = _as_the_vendor_takes_it(ehr, access, sent_resource(resource_type))
     access.require(resource)
+    _let_another_in_between(ehr, access, resource_type)
     with ehr.database.transaction():
         existing = _conditional_match(ehr, access, resource_type)
         if existing is not None:
@@ -58,6 +60,14 @@ def _as_the_vendor_takes_it(ehr: EHR, access: Access, resource: dict[str, Any]) 
     for rule in ehr.personality.fhir.create_rules.get(resource["resourceType"], ()):
         resource = RULES[rule](ehr.store, access.token.launch, resource)
     return resource
+
+
+def _let_another_in_between(ehr: EHR, access: Access, resource_type: str) -> None:
+    """The `condition_racy` knob: nothing was found, time passes, and the resource is stored without another look."""
+    seconds = g.get("condition_race_seconds")
+    if seconds is not None and _conditional_match(ehr, access, resource_type) is None:
+        time.sleep(seconds)
+        g.ignore_condition = True
 
 
 def _conditional_match(ehr: EHR, access: Access, resource_type: str) -> dict[str, Any] | None:

@@ -6,11 +6,13 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request
 from pydantic import ValidationError
 
+from sandbox.authorization.clients import Client
+from sandbox.authorization.registration import Registration
 from sandbox.authorization.tokens import IssuedToken, all_tokens
-from sandbox.charts.view import patient_name
 from sandbox.ehr import EHR
+from sandbox.people.display import patient_name
 from sandbox.qa.faults import Fault
-from sandbox.qa.knobs import KNOBS
+from sandbox.qa.knobs import KNOBS, NoSuchKnob, usable
 
 Chosen = Callable[[str], EHR]
 
@@ -25,6 +27,7 @@ def qa_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
     _add_records(routes, chosen)
     _add_resources(routes, chosen)
     _add_faults(routes, chosen)
+    _add_clients(routes, chosen)
     return routes
 
 
@@ -66,16 +69,17 @@ def _add_faults(routes: Blueprint, chosen: Chosen) -> None:
     @routes.get("/faults")
     def armed(name: str) -> Response:
         faults = [fault.model_dump() for fault in chosen(name).faults.armed()]
-        return jsonify({"armed": faults, "knobs": {knob: KNOBS[knob].words for knob in KNOBS}})
+        words = {name: knob.words for name, knob in KNOBS.items()}
+        return jsonify({"armed": faults, "knobs": words, "belongs": {name: knob.on for name, knob in KNOBS.items()}})
 
     @routes.post("/faults")
     def arm(name: str) -> tuple[Response, int]:
         try:
-            fault = Fault.model_validate(request.get_json())
+            fault = usable(Fault.model_validate(request.get_json()))
         except ValidationError as error:
             return jsonify(error=error.errors(include_url=False, include_context=False)), 422
-        if fault.fault not in KNOBS:
-            return jsonify(error=f"no such knob: {fault.fault}", knobs=sorted(KNOBS)), 422
+        except NoSuchKnob as error:
+            return jsonify(error=str(error), knobs=sorted(KNOBS)), 422
         chosen(name).faults.arm(fault)
         return jsonify(fault.model_dump()), 201
 
@@ -83,6 +87,40 @@ def _add_faults(routes: Blueprint, chosen: Chosen) -> None:
     def clear(name: str) -> tuple[str, int]:
         chosen(name).faults.clear(request.args.get("fault"))
         return "", 204
+
+
+def _add_clients(routes: Blueprint, chosen: Chosen) -> None:
+    @routes.get("/clients")
+    def clients(name: str) -> Response:
+        return jsonify([_shown(client) for client in chosen(name).clients])
+
+    @routes.put("/clients/<client_id>")
+    def register(name: str, client_id: str) -> tuple[Response, int]:
+        """Register an app, or change what is known of one: the whole registration, not a part of it."""
+        try:
+            registration = Registration.model_validate(_sent_registration(chosen(name), client_id))
+        except ValidationError as error:
+            return jsonify(error=error.errors(include_url=False, include_context=False)), 422
+        known = chosen(name).clients.get(client_id) is not None
+        return jsonify(_shown(chosen(name).clients.register(registration))), 200 if known else 201
+
+    @routes.delete("/clients/<client_id>")
+    def forget(name: str, client_id: str) -> tuple[str, int]:
+        """Take back what was registered here; an entry of the file stands again."""
+        return ("", 204) if chosen(name).clients.forget(client_id) else abort(404)
+
+
+def _sent_registration(ehr: EHR, client_id: str) -> dict[str, Any]:
+    sent = {**request.get_json(), "client_id": client_id}
+    known, auth = ehr.clients.get(client_id), sent.get("auth")
+    if known and isinstance(auth, dict) and auth.get("method") == known.method and not auth.get("secret"):
+        # Secrets are never shown, so whoever changes something else cannot say it again.
+        sent["auth"] = {**auth, "secret": known.registration.auth.secret}
+    return sent
+
+
+def _shown(client: Client) -> dict[str, Any]:
+    return client.registration.model_dump(mode="json", exclude={"auth": {"secret"}})
 
 
 def _described(token: IssuedToken) -> dict[str, Any]:

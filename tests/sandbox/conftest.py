@@ -21,7 +21,12 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory, key_server: KeyServer) -> 
     public = _client("public-app", {"method": "none"})
     keys = _client("key-app", {"method": "private_key_jwt", "jwks_uri": key_server.jwks_uri})
     limited = {**secret, "client_id": "limited-app", "scopes": ["user/Patient.rs", "user/Observation.rs"]}
-    clients = {"epic": [secret, keys], "athenaone": [secret], "reference": [secret, public, keys, limited]}
+    clients = {
+        "epic": [secret, keys],
+        "athenaone": [secret],
+        "ecw": [secret],
+        "reference": [secret, public, keys, limited],
+    }
     with running_sandbox(home, clients) as running:
         yield running
 
@@ -31,7 +36,7 @@ def _no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "sandbox" in request.fixturenames:
         running = request.getfixturevalue("sandbox")
-        for ehr in ("epic", "athenaone", "reference"):
+        for ehr in ("epic", "athenaone", "ecw", "reference"):
             running.clear_faults(ehr)
 
 

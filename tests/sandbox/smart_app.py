@@ -36,11 +36,16 @@ class App:
     scope: str = SCOPE
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     choice: dict[str, str] = field(default_factory=dict)
+    faults: list[str | dict[str, Any]] = field(default_factory=list)
     opened: dict[str, str] = field(default_factory=dict)
     grant: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.opened = self.sandbox.open_app(self.ehr, self.patient, **self.choice)
+        if self.faults:
+            choice = {"client": self.client_id, **self.choice}
+            self.opened = self.sandbox.launch_url(self.ehr, self.patient, faults=self.faults, **choice)
+        else:
+            self.opened = self.opened or self.sandbox.open_app(self.ehr, self.patient, **self.choice)
 
     @property
     def base(self) -> str:
@@ -52,7 +57,9 @@ class App:
     def endpoint(self, name: str) -> str:
         return self.sandbox.reachable(str(self.discovery()[f"{name}_endpoint"]))
 
-    def authorize(self, method: str = "GET", **changes: str | None) -> requests.Response:
+    def authorize(
+        self, method: str = "GET", headers: dict[str, str] | None = None, **changes: str | None
+    ) -> requests.Response:
         parameters = {
             "response_type": "code",
             "client_id": self.client_id,
@@ -60,7 +67,7 @@ class App:
             "scope": self.scope,
             "state": "a state with spaces & signs",
             "aud": self.opened["iss"],
-            "launch": self.opened["launch"],
+            "launch": self.opened.get("launch"),
             "nonce": "nonce-1",
             "code_challenge": challenge(self.verifier),
             "code_challenge_method": "S256",
@@ -68,7 +75,7 @@ class App:
         sent = {name: value for name, value in parameters.items() if value is not None}
         where = {"params": sent} if method == "GET" else {"data": sent}
         url = self.endpoint("authorization")
-        return requests.request(method, url, allow_redirects=False, timeout=TIMEOUT, **where)
+        return requests.request(method, url, headers=headers, allow_redirects=False, timeout=TIMEOUT, **where)
 
     def code(self, **changes: str | None) -> str:
         return answer(self.authorize(**changes))["code"]

@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -37,6 +38,7 @@ def _notes(sandbox: RunningSandbox) -> int:
 def test_b23_a_fault_answers_wrong_and_stores_or_not(
     sandbox: RunningSandbox, app: App, fault: str, status: int, stored: int
 ) -> None:
+    """B23."""
     before = _notes(sandbox)
     sandbox.arm("reference", interaction="create", resource_type="DocumentReference", fault=fault)
     assert app.fhir("POST", "DocumentReference", app.note()).status_code == status
@@ -46,6 +48,7 @@ def test_b23_a_fault_answers_wrong_and_stores_or_not(
 
 @pytest.mark.parametrize(("fault", "stored"), [("drop_connection", 0), ("commit_then_drop", 1)])
 def test_b23_a_dropped_connection_gives_no_answer(sandbox: RunningSandbox, app: App, fault: str, stored: int) -> None:
+    """B23."""
     before = _notes(sandbox)
     sandbox.arm("reference", interaction="create", fault=fault)
     with pytest.raises(requests.ConnectionError):
@@ -57,6 +60,7 @@ def test_b23_a_dropped_connection_gives_no_answer(sandbox: RunningSandbox, app: 
 def test_b23_a_hanging_server_times_out_and_serves_the_others_meanwhile(
     sandbox: RunningSandbox, app: App, fault: str, stored: int
 ) -> None:
+    """B23."""
     before = _notes(sandbox)
     sandbox.arm("reference", interaction="create", fault=fault, seconds=1.5)
     headers = {"Authorization": f"Bearer {app.grant['access_token']}"}
@@ -69,6 +73,7 @@ def test_b23_a_hanging_server_times_out_and_serves_the_others_meanwhile(
 
 
 def test_b23_retry_after_comes_in_seconds_and_as_a_date(sandbox: RunningSandbox, app: App) -> None:
+    """B23."""
     sandbox.arm("reference", interaction="create", fault="answer_429", seconds=7)
     sandbox.arm("reference", interaction="create", fault="answer_503_date", seconds=7)
     assert app.fhir("POST", "DocumentReference", app.note()).headers["Retry-After"] == "7"
@@ -80,6 +85,7 @@ def test_b23_retry_after_comes_in_seconds_and_as_a_date(sandbox: RunningSandbox,
 def test_b23_what_is_stored_can_differ_from_what_was_sent(
     sandbox: RunningSandbox, fault: str, ehr_patient: tuple[str, str]
 ) -> None:
+    """B23."""
     ehr, patient = ehr_patient
     app = App(sandbox, ehr, patient).launched()
     label = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "AIAST"}
@@ -93,6 +99,7 @@ def test_b23_what_is_stored_can_differ_from_what_was_sent(
 
 
 def test_b23_a_search_can_lag_behind_a_write(sandbox: RunningSandbox, app: App) -> None:
+    """B23."""
     sandbox.arm("reference", interaction="create", fault="search_lag", seconds=1)
     note = app.fhir("POST", "DocumentReference", app.note()).json()
     search = f"DocumentReference?patient=1001&identifier={note['identifier'][0]['value']}"
@@ -103,6 +110,7 @@ def test_b23_a_search_can_lag_behind_a_write(sandbox: RunningSandbox, app: App) 
 
 
 def test_b23_a_token_response_can_miss_the_patient_or_name_another(sandbox: RunningSandbox) -> None:
+    """B23."""
     sandbox.arm("reference", interaction="token", fault="token_without_patient")
     assert "patient" not in App(sandbox).launched().grant
     sandbox.arm("reference", interaction="token", fault="token_changed", options={"patient": "1002"})
@@ -121,6 +129,7 @@ def test_b23_a_token_response_can_miss_the_patient_or_name_another(sandbox: Runn
 def test_b23_an_id_token_can_be_bad_in_every_way(
     sandbox: RunningSandbox, fault: str, options: dict[str, str | None]
 ) -> None:
+    """B23."""
     sandbox.arm("reference", interaction="token", fault=fault, options=options)
     app = App(sandbox).launched()
     keys = KeySet.import_key_set(get_json(sandbox.reachable(app.discovery()["jwks_uri"])))
@@ -133,11 +142,37 @@ def test_b23_an_id_token_can_be_bad_in_every_way(
 
 
 def test_b23_if_none_exist_can_be_ignored(sandbox: RunningSandbox, app: App) -> None:
+    """B23."""
     note = app.note()
     condition = f"identifier=urn:test|{note['identifier'][0]['value']}"
     app.fhir("POST", "DocumentReference", note, If_None_Exist=condition)
     sandbox.arm("reference", interaction="create", fault="condition_ignored")
     assert app.fhir("POST", "DocumentReference", note, If_None_Exist=condition).status_code == 201
+
+
+def test_b23_if_none_exist_can_be_racy(sandbox: RunningSandbox, app: App) -> None:
+    """B23."""
+    note = app.note()
+    condition = f"identifier=urn:test|{note['identifier'][0]['value']}"
+    sandbox.arm("reference", fault="condition_racy", seconds=0.5, times=2)
+    with ThreadPoolExecutor(2) as pool:
+        sent = [pool.submit(app.fhir, "POST", "DocumentReference", note, If_None_Exist=condition) for _ in range(2)]
+        assert [reply.result().status_code for reply in sent] == [201, 201]
+    assert app.fhir("POST", "DocumentReference", note, If_None_Exist=condition).status_code == 412, "now there are two"
+
+
+def test_b23_a_provenance_can_be_refused_alone(sandbox: RunningSandbox, app: App) -> None:
+    """B23."""
+    sandbox.arm("reference", interaction="create", resource_type="Provenance", fault="answer_422")
+    assert app.fhir("POST", "DocumentReference", app.note()).status_code == 201
+    assert app.fhir("POST", "Provenance", {"resourceType": "Provenance"}).status_code == 422
+
+
+def test_b23_x_provenance_is_ignored(sandbox: RunningSandbox, app: App) -> None:
+    """B23."""
+    before = len(sandbox.qa("reference", "resources/Provenance"))
+    assert app.fhir("POST", "DocumentReference", app.note(), X_Provenance="{}").status_code == 201
+    assert len(sandbox.qa("reference", "resources/Provenance")) == before
 
 
 def test_an_unknown_knob_is_refused_with_the_list_of_knobs(sandbox: RunningSandbox) -> None:

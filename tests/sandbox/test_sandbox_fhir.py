@@ -133,6 +133,7 @@ def test_pages_are_followed_to_the_end_without_loss(app: App) -> None:
 
 
 def test_b22_every_document_has_a_responsible_organisation(app: App) -> None:
+    """B22."""
     bundle = app.fhir("GET", "DocumentReference?patient=1002&_revinclude=Provenance:target").json()
     documents = [entry for entry in bundle["entry"] if entry["search"]["mode"] == "match"]
     provenances = [entry["resource"] for entry in bundle["entry"] if entry["search"]["mode"] == "include"]

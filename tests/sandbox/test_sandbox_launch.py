@@ -9,6 +9,7 @@ from tests.sandbox.smart_app import SECRET, TIMEOUT, App, answer, challenge
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_b15_a_launch_gets_a_code_and_its_exact_state_back(sandbox: RunningSandbox, method: str) -> None:
+    """B15."""
     app = App(sandbox)
     assert app.opened["iss"] == f"{sandbox.origin}/reference/fhir"
     assert len(app.opened["launch"]) > 20
@@ -36,6 +37,7 @@ def test_b15_a_launch_gets_a_code_and_its_exact_state_back(sandbox: RunningSandb
 def test_b17_a_bad_authorize_request_gets_an_error_and_no_code(
     sandbox: RunningSandbox, spoiled: dict[str, str | None]
 ) -> None:
+    """B17."""
     back = answer(App(sandbox).authorize(**spoiled))
     assert back["error"]
     assert "code" not in back
@@ -45,12 +47,14 @@ def test_b17_a_bad_authorize_request_gets_an_error_and_no_code(
 def test_b17_an_unknown_client_or_redirect_is_never_redirected_to(
     sandbox: RunningSandbox, spoiled: dict[str, str]
 ) -> None:
+    """B17."""
     reply = App(sandbox).authorize(**spoiled)
     assert reply.status_code in (400, 401)
     assert "Location" not in reply.headers
 
 
 def test_a_launch_token_opens_the_chart_once(sandbox: RunningSandbox) -> None:
+    """B15."""
     app = App(sandbox)
     assert "code" in answer(app.authorize())
     assert answer(app.authorize())["error"] == "invalid_request"
@@ -62,6 +66,7 @@ def test_a_launch_token_opens_the_chart_once(sandbox: RunningSandbox) -> None:
     ids=["missing", "short", "another", "challenge-itself"],
 )
 def test_b17_a_bad_verifier_gets_no_token(sandbox: RunningSandbox, verifier: str | None) -> None:
+    """B17."""
     app = App(sandbox)
     reply = app.redeem(app.code(), code_verifier=verifier)
     assert reply.status_code in (400, 401)
@@ -70,6 +75,7 @@ def test_b17_a_bad_verifier_gets_no_token(sandbox: RunningSandbox, verifier: str
 
 @pytest.mark.parametrize("spoiled", [{"code": "not-a-code"}, {"redirect_uri": "http://app.localhost:1/other"}])
 def test_b17_a_wrong_code_or_redirect_gets_no_token(sandbox: RunningSandbox, spoiled: dict[str, str]) -> None:
+    """B17."""
     app = App(sandbox)
     changes = dict(spoiled)
     code = changes.pop("code", None) or app.code()
@@ -77,6 +83,7 @@ def test_b17_a_wrong_code_or_redirect_gets_no_token(sandbox: RunningSandbox, spo
 
 
 def test_b17_another_client_cannot_redeem_a_code(sandbox: RunningSandbox) -> None:
+    """B17."""
     app = App(sandbox)
     code = app.code()
     app.client_id = "public-app"
@@ -84,6 +91,7 @@ def test_b17_another_client_cannot_redeem_a_code(sandbox: RunningSandbox) -> Non
 
 
 def test_b17_a_wrong_secret_gets_401(sandbox: RunningSandbox) -> None:
+    """B17."""
     app = App(sandbox)
     form = {"grant_type": "authorization_code", "code": app.code(), "code_verifier": app.verifier}
     reply = requests.post(app.endpoint("token"), data=form, auth=("secret-app", SECRET + "x"), timeout=TIMEOUT)
@@ -91,6 +99,7 @@ def test_b17_a_wrong_secret_gets_401(sandbox: RunningSandbox) -> None:
 
 
 def test_a_code_used_twice_ends_the_tokens_of_its_first_use(sandbox: RunningSandbox) -> None:
+    """B23."""
     app = App(sandbox)
     code = app.code()
     app.grant = app.redeem(code).json()
@@ -100,6 +109,7 @@ def test_a_code_used_twice_ends_the_tokens_of_its_first_use(sandbox: RunningSand
 
 
 def test_of_ten_simultaneous_redemptions_one_succeeds(sandbox: RunningSandbox) -> None:
+    """B23."""
     app = App(sandbox)
     code = app.code()
     with ThreadPoolExecutor(10) as pool:

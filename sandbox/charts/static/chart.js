@@ -61,7 +61,10 @@ async function showQa() {
   showSwitches(faults)
 }
 
-function showSwitches({ armed, knobs }) {
+let belongs = {}
+
+function showSwitches({ armed, knobs, belongs: places }) {
+  belongs = places
   const on = new Set(armed.map((fault) => fault.fault))
   const items = Object.entries(knobs).map(([name, words]) => {
     const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: on.has(name) })
@@ -76,7 +79,10 @@ function showSwitches({ armed, knobs }) {
 }
 
 async function arm(fault) {
-  const interaction = byId("qa-interaction").value
+  // A knob that is made for one place is switched on there, whatever is chosen above the list.
+  const chosen = byId("qa-interaction").value
+  const fits = belongs[fault].length === 0 || belongs[fault].includes(chosen)
+  const interaction = fits ? chosen : ""
   const resource_type = interaction === "create" ? "DocumentReference" : null
   await fetch(`${qa}/faults`, {
     method: "POST",
