@@ -4,7 +4,13 @@ CountersignError        code, status, title, what_happened, what_to_do
 |- Refused              tell the person; do not retry
 |  |- NotFound              no such launch, note or page, or not yours: the two are not told apart
 |  |- LaunchEnded           the launch is over; start again from the chart
+|  |- LaunchIdle            nobody used the launch for a while; whoever is there now says so
 |  |- NotAllowed            forged or foreign request
+|  |- PatientUnconfirmed    the patient has to be confirmed once more before signing
+|  |- NotPermitted          the administrator's role does not reach so far
+|  |- SignInRefused         an administrator was not let in; says no more than they may know
+|  |- SignInEnded           the administrator's session is over; sign in again
+|  |- ReadOnly              the workflow may not draft yet; only administrators change that
 |  |- SigningRefused        carries every reason at once
 |  `- BadInput              what was sent cannot be used; nothing was changed
 |- Conflict             re-read, then decide again
@@ -12,6 +18,9 @@ CountersignError        code, status, title, what_happened, what_to_do
 |  |- StaleEdit             another tab changed this line
 |  `- StaleReview           what was displayed is not what would be signed
 |- TryAgain             nothing was changed; the same request may succeed later
+|  |- TooManyWaiting        more launches of a tenant are under way than are taken at once
+|  |- NotRenewed            the EHR was away when the clinician's access was to be renewed
+|  `- ClientRefused         the EHR does not accept us; an operator repairs the registration
 |- NeedsSignIn          the clinician's own token has ended; only that clinician can renew it
 |  `- AddressChanged        the EHR moved: a person must look before anything goes to the new address
 |- Fenced               another worker has taken over; stop without a trace
@@ -58,6 +67,13 @@ class LaunchEnded(Refused):
     what_to_do = ("Start Countersign again from the patient's chart. Your draft and edits are kept.",)
 
 
+class LaunchIdle(Refused):
+    """The launch lay idle for too long to go on without a word from whoever is there now."""
+
+    code, status, title = "launch_idle", 403, "Still there?"
+    what_to_do = ("Say that it is still you, in this chart. Nothing was lost.",)
+
+
 class NotAllowed(Refused):
     """The request did not come from our own page."""
 
@@ -65,10 +81,48 @@ class NotAllowed(Refused):
     what_to_do = ("Go back, reload the page and try again.",)
 
 
+class NotPermitted(Refused):
+    """The administrator is signed in, and their roles do not allow this."""
+
+    code, status, title = "not_permitted", 403, "Your role does not include this"
+    what_to_do = ("Ask an IT administrator of Countersign whether you should have it.",)
+
+
+class SignInRefused(Refused):
+    """An administrator was not let in. `reason` is for the log, never for the page."""
+
+    code, status, title = "sign_in_refused", 403, "You were not signed in"
+    what_to_do = ("Go back to the sign-in page and try again.",)
+
+    def __init__(self, reason: str, what_happened: str, *what_to_do: str) -> None:
+        super().__init__(what_happened, *what_to_do)
+        self.reason = reason
+
+
+class SignInEnded(Refused):
+    """The administrator's session has ended; nothing was changed."""
+
+    code, status, title = "sign_in_ended", 401, "You are not signed in any more"
+    what_to_do = ("Sign in again. Nothing was changed; what you typed on the last page has to be typed again.",)
+
+
 class BadInput(Refused):
     """What was sent cannot be used. Nothing was changed."""
 
     code, status, title = "bad_input", 400, "That could not be used"
+
+
+class ReadOnly(Refused):
+    """The workflow's rollout phase lets charts be opened and nothing be drafted."""
+
+    code, status, title = "read_only", 403, "Countersign does not draft notes here yet"
+    what_to_do = ("Write the note in the EHR.", "Ask your administrator when drafting begins.")
+
+
+class PatientUnconfirmed(Refused):
+    """Signing needs the clinician to say once more whose chart this is (conformance A34, E13)."""
+
+    code, status, title = "patient_unconfirmed", 409, "Confirm whose chart this is"
 
 
 class SigningRefused(Refused):
@@ -113,6 +167,33 @@ class TryAgain(CountersignError):
     """Nothing was changed; the same request may succeed later."""
 
     code, status, title = "try_again", 503, "The chart could not be reached"
+
+
+class TooManyWaiting(TryAgain):
+    """As many launches of this tenant wait for their sign-in as are kept; the oldest expire within minutes."""
+
+    code, title = "too_many_waiting", "Too many sign-ins are under way"
+    what_to_do = (
+        "Wait a minute, then start Countersign again from the patient's chart.",
+        "If it happens again, give your administrator the code below: somebody may be flooding the launch address.",
+    )
+
+
+class NotRenewed(TryAgain):
+    """Whether the clinician's access can be renewed is not known yet."""
+
+    code, title = "not_renewed", "The EHR did not renew your access just now"
+    what_to_do = ("Nothing was changed. Wait a minute and try again.",)
+
+
+class ClientRefused(TryAgain):
+    """The EHR does not accept our key or secret: no fault of the clinician, and no sign-in repairs it."""
+
+    code, title = "client_refused", "The EHR does not accept Countersign at the moment"
+    what_to_do = (
+        "Nothing is lost. Try again later.",
+        "Give your administrator the code below: the EHR refuses Countersign's own sign-in (invalid_client).",
+    )
 
 
 class NeedsSignIn(CountersignError):

@@ -10,6 +10,22 @@ WritebackId = NewType("WritebackId", str)
 ArtifactId = NewType("ArtifactId", str)
 
 
+# Crockford's base 32: no letter that is read as a digit or as another letter.
+REFERENCE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+REFERENCE_LENGTH = 8
+LOOK_ALIKES = str.maketrans("OIL", "011", "- ")
+
+
+def new_reference() -> str:
+    """A short code that stands on a page, in the log and in a trace, to be read out over the telephone; 40 bits."""
+    return "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
+
+
+def read_reference(heard: str) -> str:
+    """The code as somebody typed it who heard it: capitals, without spaces and hyphens, look-alikes as digits."""
+    return heard.strip().upper().translate(LOOK_ALIKES)
+
+
 def new_launch_id() -> LaunchId:
     """192 random bits, URL-safe: it names a launch in every URL, but opens nothing without the launch's cookie."""
     return LaunchId(secrets.token_urlsafe(24))

@@ -11,7 +11,8 @@ from structlog import get_logger
 
 from app.log_lines import place_of
 from app.settings import Settings
-from app.tenants.registrations import load_tenants, require_secrets
+from app.tenants.registrations import load_files
+from app.tenants.secrets import require_secrets
 from app.wiring import create_app
 
 THREADS = 8
@@ -62,7 +63,8 @@ def serve(settings: Settings, bind: str, port: int, workers: int) -> None:
 
     Raises `Misconfigured` before it starts when a tenant's secret is not set.
     """
-    require_secrets(load_tenants(settings.smart_config / "tenants", settings.references()), settings.references())
+    references = settings.references()
+    require_secrets(load_files(settings.smart_config / "tenants", references), references, settings.secret_files)
     options = {
         "bind": f"{bind}:{port}",
         "workers": workers,

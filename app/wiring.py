@@ -7,7 +7,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from redis import Redis
 
-import app.administrators.tables  # noqa: F401 - so that its tables are known
+from app.administrators.sign_in import SignIn
 from app.artifacts.store import ArtifactStore
 from app.clock import Clock, system_clock
 from app.collaborators import EXTENSION, Collaborators
@@ -16,34 +16,69 @@ from app.drafting.extractive import ExtractiveDrafter
 from app.notes.handlers import NoteCommands
 from app.notes.prepare import Preparation
 from app.notes.sign import Signing
+from app.onboarding.doctor import LaunchDoctor
+from app.onboarding.sheets import Sheets
 from app.outbox.relay import Relay
+from app.pages.admin.accounts import admin_accounts
+from app.pages.admin.launches import admin_launches
+from app.pages.admin.onboarding import admin_onboarding
+from app.pages.admin.sign_in import admin_sign_in, admin_sign_out
+from app.pages.admin.tenant import admin_tenant
+from app.pages.admin.tenants import admin_tenants
+from app.pages.audit import audit
 from app.pages.charts import charts
 from app.pages.claims import claims
+from app.pages.ending import ending
 from app.pages.error_pages import render_errors
 from app.pages.filing import filing
 from app.pages.frame import frame_every_response
 from app.pages.health import health
 from app.pages.launched import open_chart
+from app.pages.launching import render_launch_page
+from app.pages.limits import limit_requests
+from app.pages.operations import operations
 from app.pages.record import record
 from app.pages.signature import signature
+from app.pages.still_here import ask_when_idle, still_here
+from app.pages.storage_access import use_allowed_cookies
 from app.publication.drain import Drain
+from app.publication.giving_back import GivingBack
+from app.publication.leave import Leave
 from app.publication.provenance import ProvenancePublication
 from app.publication.publish import Publication
 from app.reconciliation.reconcile import Reconciliation
 from app.sealing import load_keyring
 from app.settings import ROOT, Settings
+from app.tenants.authorization_servers import AuthorizationServers
 from app.tenants.client_keys import ClientKeys
+from app.tenants.directory import Tenants, load_tenants
 from app.tenants.ehr import EHRs
 from app.tenants.grants import Grants
-from app.tenants.launch_ports import LaunchRegistrations, LaunchTransactions
-from app.tenants.registrations import load_tenants
+from app.tenants.launch_ports import LaunchRegistrations, LaunchTransactions, WaitingForBrowser
+from app.tenants.registering import Registering
+from app.tenants.renewal import Renewal
+from app.tenants.rollout import Rollout
+from app.tenants.secrets import Secrets
 from app.tenants.sessions import TenantSessions
+from app.tenants.switches import Switches
+from app.tenants.traces import Traces
 from app.writebacks.handlers import WritebackCommands
 from app.writebacks.state import Stage
 from launch.routes import key_set_blueprint, launch_blueprint
 from vendors.registry import load_adapters
 
 LARGEST_REQUEST = 256 * 1024
+ADMINISTRATORS_PAGES = (
+    admin_sign_in,
+    admin_sign_out,
+    admin_tenants,
+    admin_tenant,
+    admin_onboarding,
+    admin_launches,
+    admin_accounts,
+    audit,
+    operations,
+)
 
 
 def create_app(settings: Settings | None = None, clock: Clock = system_clock) -> Flask:
@@ -56,54 +91,75 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock) ->
     Migrate(app, db, directory=str(ROOT / "migrations"))
     with app.app_context():
         database = Database(db.engine)
-    parts, registrations, transactions = _collaborators(settings, database, clock)
+    parts, registrations, (transactions, waiting_launches) = _collaborators(settings, database, clock)
     app.extensions[EXTENSION] = parts
     tenants, sessions = parts.tenants, parts.ehrs.session
     app.register_blueprint(
         launch_blueprint(
             registrations,
             transactions,
+            waiting_launches,
             lambda registration: sessions(tenants.require(registration.tenant_id)),
             partial(open_chart, parts),
+            render_launch_page,
             clock,
         )
     )
     app.register_blueprint(key_set_blueprint(registrations.signers))
-    for blueprint in (charts, claims, signature, filing, record, health):
+    for blueprint in (charts, claims, signature, filing, record, ending, still_here, health):
+        app.register_blueprint(blueprint)
+    for blueprint in ADMINISTRATORS_PAGES:
         app.register_blueprint(blueprint)
     render_errors(app)
+    ask_when_idle(app)
+    use_allowed_cookies(app)
+    limit_requests(app, settings, load_keyring(settings.sealing_keys, settings.home))
     frame_every_response(app, parts.tenants, settings.public_url)
     return app
 
 
 def _collaborators(
     settings: Settings, database: Database, clock: Clock
-) -> tuple[Collaborators, LaunchRegistrations, LaunchTransactions]:
-    tenants = load_tenants(settings.smart_config / "tenants", settings.references())
+) -> tuple[Collaborators, LaunchRegistrations, tuple[LaunchTransactions, WaitingForBrowser]]:
+    tenants = load_tenants(settings.smart_config / "tenants", settings.references(), database)
     adapters = load_adapters(settings.smart_config / "vendors")
+    profiles = {name: adapter.profile for name, adapter in adapters.items()}
     keyring = load_keyring(settings.sealing_keys, settings.home)
-    artifacts, grants = ArtifactStore(keyring), Grants(keyring)
-    ehrs = EHRs(tenants, adapters, grants, TenantSessions(), database, clock)
+    artifacts, grants, keys = ArtifactStore(keyring), Grants(keyring), ClientKeys(database, keyring)
+    secrets = Secrets(database, keyring, settings.references(), settings.secret_files, clock)
+    sessions = TenantSessions(loopback=settings.on_this_machine)
+    registrations = LaunchRegistrations(tenants, adapters, keys, secrets, settings, clock)
+    servers = AuthorizationServers(registrations, sessions, clock)
+    ehrs = EHRs(tenants, adapters, Renewal(database, grants, servers, clock), sessions, database)
     notes = NoteCommands(database, artifacts, clock)
     writebacks = WritebackCommands(artifacts)
     parts = Collaborators(
         settings=settings,
         clock=clock,
         database=database,
+        sign_in=SignIn(database, keyring, settings, clock),
         tenants=tenants,
+        registering=Registering(database, tenants, keys, profiles, settings, clock),
+        secrets=secrets,
+        client_keys=keys,
+        rollout=Rollout(database, clock),
+        switches=Switches(database, clock),
         grants=grants,
+        traces=Traces(database, clock),
+        giving_back=GivingBack(database, grants, servers, tenants, clock),
         ehrs=ehrs,
         artifacts=artifacts,
         notes=notes,
-        preparation=Preparation(ehrs, notes, ExtractiveDrafter()),
-        signing=Signing(database, artifacts, ehrs, clock),
+        preparation=Preparation(database, ehrs, notes, ExtractiveDrafter()),
+        signing=Signing(database, artifacts, tenants, ehrs, clock),
         writebacks=writebacks,
-        relay=Relay(Redis.from_url(settings.redis)),
-        drain=_drain(settings, database, artifacts, writebacks, ehrs, clock),
+        relay=Relay(Redis.from_url(settings.redis), tenants),
+        drain=_drain(settings, database, artifacts, writebacks, tenants, ehrs, clock),
+        sheets=Sheets(tenants, ehrs, settings.public_url),
+        doctor=LaunchDoctor(tenants, ehrs, registrations, database, clock, settings.public_url),
     )
-    keys = ClientKeys(database, keyring)
-    registrations = LaunchRegistrations(tenants, adapters, keys, settings, clock)
-    return parts, registrations, LaunchTransactions(database, keyring, clock)
+    stores = LaunchTransactions(database, keyring, clock), WaitingForBrowser(database, keyring, clock)
+    return parts, registrations, stores
 
 
 def _drain(
@@ -111,13 +167,15 @@ def _drain(
     database: Database,
     artifacts: ArtifactStore,
     writebacks: WritebackCommands,
+    tenants: Tenants,
     ehrs: EHRs,
     clock: Clock,
 ) -> Drain:
     """What each stage of a write asks the worker for."""
-    publication = Publication(database, artifacts, writebacks, ehrs, clock)
+    leave = Leave(database, tenants, writebacks)
+    publication = Publication(database, artifacts, writebacks, leave, ehrs, clock)
     reconciliation = Reconciliation(database, artifacts, writebacks, ehrs, clock)
-    provenance = ProvenancePublication(database, artifacts, writebacks, ehrs, clock)
+    provenance = ProvenancePublication(database, artifacts, writebacks, leave, ehrs, clock)
     work = {
         Stage.QUEUED: publication.send,
         Stage.SENDING: reconciliation.admit_unknown,

@@ -1,23 +1,33 @@
 """The RQ worker's job and process. A job is a doorbell for one partition: ids in, one call; the rows are the truth."""
 
 import signal
+from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
 
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import delete
 from structlog import get_logger
 
+from app.administrators.tables import admin_sign_ins
 from app.collaborators import EXTENSION, Collaborators
-from app.ids import TenantId
+from app.ids import TenantId, WritebackId
 from app.log_lines import place_of
 from app.outbox import rows as outbox
-from app.outbox.relay import QUEUE
 from app.outbox.rows import Partition
+from app.projections import write_status
 from app.projections.follower import catch_up
+from app.publication.leave import may_leave
 from app.settings import Settings
+from app.tenants.standing import SWITCHED_OFF, may_send
+from app.tenants.switches import RESOURCES
+from app.tenants.tables import launch_transactions
 from app.wiring import create_app
+from app.writebacks.commands import ResumeWrite
+from app.writebacks.handlers import WORKER, load
+from app.writebacks.state import Stage
 
 log = get_logger()
 # The app is built once for each process: engine, keys and connection pools live as long as the worker.
@@ -49,12 +59,16 @@ def _drain(tenant_id: str, workflow: str) -> None:
         parts.relay.ring(partition)
 
 
-def run_worker(settings: Settings) -> None:
-    """Work until told to stop; a running job is finished first."""
+def run_worker(settings: Settings, queues: Sequence[str] = ()) -> None:
+    """Work on these queues until told to stop, on all that there are by default; a running job is finished first.
+
+    The queue of a tenant that is added later is worked on through the default one, until a worker is started for it.
+    """
     _parts[:] = [create_app(settings).extensions[EXTENSION]]
     redis = Redis.from_url(settings.redis)
-    queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
-    worker = SimpleWorker([queue], connection=redis, serializer=JSONSerializer, log_job_description=False)
+    names = queues or _parts[0].tenants.queues()
+    listening = [Queue(name, connection=redis, serializer=JSONSerializer) for name in names]
+    worker = SimpleWorker(listening, connection=redis, serializer=JSONSerializer, log_job_description=False)
     worker.work(logging_level="WARNING")
 
 
@@ -65,17 +79,83 @@ def run_sweeper(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     while not stopped.wait(settings.sweep_seconds):
-        try:
-            sweep_once(parts)
-        except SQLAlchemyError as error:  # the database may be away for a while; whoever looks for what is due may not
-            log.error("sweep_failed", error=type(error).__name__, place=place_of(error))
+        _apart("sweep", lambda: sweep_once(parts))
 
 
 def sweep_once(parts: Collaborators) -> int:
-    """Ring for every partition that has something due, then follow the log; returns how many partitions there were."""
+    """Ring for every partition that has something due, then all the rest; returns how many partitions there were.
+
+    The bells come first, because notes wait for them. Each part, and in each part each tenant, stands alone: one
+    tenant's row that cannot be read, or a database that is away for a while, must not stop what others wait for.
+    """
+    rung: list[Partition] = []
+    _apart("bells", lambda: rung.extend(_ring_for_what_is_due(parts)))
+    _apart("read_models", lambda: catch_up(parts.database))
+    _apart("switches", lambda: resume_switched_on(parts))
+    _apart("expired", lambda: forget_what_expired(parts))
+    _apart("grants", parts.giving_back.sweep)
+    _apart("traces", parts.traces.purge)
+    return len(rung)
+
+
+def _apart(part: str, work: Callable[[], object], tenant_id: str = "") -> None:
+    """Do one part of a sweep; whatever it raises is logged, by type and place, and goes no further."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must stay this part's
+        log.error("sweep_failed", tenant=tenant_id, detail=part, error=type(error).__name__, place=place_of(error))
+
+
+def _ring_for_what_is_due(parts: Collaborators) -> list[Partition]:
     with parts.database.read() as tx:
         partitions = list(outbox.due_partitions(tx, parts.clock()))
     for partition in partitions:
-        parts.relay.ring(partition)
-    catch_up(parts.database)
-    return len(partitions)
+        _apart("bells", partial(parts.relay.ring, partition), partition.tenant_id)
+    return partitions
+
+
+def forget_what_expired(parts: Collaborators) -> None:
+    """Remove what waited for somebody who did not come back: launches and administrators' sign-ins under way."""
+    now = parts.clock()
+    with parts.database.write() as tx:
+        for waiting in (launch_transactions, admin_sign_ins):
+            tx.execute(delete(waiting).where(waiting.c.expires_at <= now))
+
+
+def resume_switched_on(parts: Collaborators) -> int:
+    """Let every write go on that was parked by a switch and may leave now, however that came; returns how many."""
+    with parts.database.read() as tx:
+        waiting = write_status.waiting_for_switch(tx)
+    backlog: dict[Partition, list[WritebackId]] = {}
+    for tenant_id, workflow, writeback_id in waiting:
+        backlog.setdefault(Partition(TenantId(tenant_id), workflow), []).append(WritebackId(writeback_id))
+    resumed: list[WritebackId] = []
+    for partition, writes in backlog.items():
+        _apart("switches", partial(_resume_partition, parts, partition, writes, resumed), partition.tenant_id)
+    return len(resumed)
+
+
+def _resume_partition(
+    parts: Collaborators, partition: Partition, writes: list[WritebackId], resumed: list[WritebackId]
+) -> None:
+    """Asked once for the partition: while everything is off, a long backlog costs one look."""
+    with parts.database.read() as tx:
+        tenant_id, workflow = partition.tenant_id, partition.workflow
+        if not any(may_send(tx, parts.tenants, tenant_id, workflow, kind) for kind in RESOURCES):
+            return
+    for writeback_id in writes:
+        _apart("switches", partial(_resume, parts, partition, writeback_id, resumed), partition.tenant_id)
+    parts.relay.ring(partition)
+
+
+def _resume(parts: Collaborators, partition: Partition, writeback_id: WritebackId, resumed: list[WritebackId]) -> None:
+    tenant_id = partition.tenant_id
+    with parts.database.write() as tx:
+        state = load(tx, tenant_id, writeback_id)
+        if (state.stage, state.parked_for) != (Stage.PARKED, SWITCHED_OFF):
+            return
+        resource = "Provenance" if state.parked_from is Stage.VERIFIED else "DocumentReference"
+        if not may_leave(tx, parts.tenants, tenant_id, state.queued, resource):
+            return
+        parts.writebacks.by_person(tx, tenant_id, writeback_id, ResumeWrite(state.launch_id), WORKER, parts.clock())
+    resumed.append(writeback_id)

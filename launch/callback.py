@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from launch.discovery import ServerMetadata
 from launch.errors import (
     AuthorizationDenied,
     BrowserMismatch,
@@ -52,6 +53,7 @@ def require_bound(
 ) -> LaunchTransaction:
     """Return the consumed transaction, if it belongs to this tenant, redirect URI, browser and moment.
 
+    The FHIR base and the client id must be those that it was begun with; they are compared before any request.
     Raises `StateRefused`, `BrowserMismatch` or `LaunchExpired`. The transaction is spent either way.
     """
     if transaction is None:
@@ -61,12 +63,22 @@ def require_bound(
         registration.redirect_uri,
     ):
         raise StateRefused("begun for another tenant or redirect URI")
+    if transaction.fhir_base != registration.fhir_base:
+        raise StateRefused("the FHIR base was changed since the launch began")
+    if transaction.client_id != registration.client_id:
+        raise StateRefused("the client id was changed since the launch began")
     secret = cookies.get(cookie_name(transaction.state_digest), "")
     if not hmac.compare_digest(digest(secret), transaction.browser_digest):
         raise BrowserMismatch("no cookie" if not secret else "another browser's cookie")
     if now >= transaction.expires_at:
         raise LaunchExpired("over the time limit")
     return transaction
+
+
+def require_same_server(transaction: LaunchTransaction, metadata: ServerMetadata) -> None:
+    """Raise `StateRefused` unless the token endpoint is the one that the launch was begun with (RFC 9700 4.4)."""
+    if transaction.token_endpoint != metadata.token_endpoint:
+        raise StateRefused("the token endpoint was changed since the launch began")
 
 
 def require_code(response: AuthorizationResponse, transaction: LaunchTransaction) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from launch.errors import ContextMissing, TenantMismatch
+from launch.style import LaunchStyle
 
 FHIR_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 REFERENCE = re.compile(r"[\x21-\x7e]{1,2048}")
@@ -28,13 +29,17 @@ class ContextReference:
 
 @dataclass(frozen=True)
 class LaunchContext:
-    """The ids that the EHR gave. `need_patient_banner` is true unless the EHR clearly said no."""
+    """The ids that the EHR gave. `need_patient_banner` is true unless the EHR clearly said no.
+
+    `style` are the EHR's colours and sizes, each checked; whoever renders decides whether to follow them.
+    """
 
     patient: str
     encounter: str | None
     need_patient_banner: bool
     intent: str | None = None
     fhir_context: tuple[ContextReference, ...] = ()
+    style: LaunchStyle | None = None
 
 
 def launch_context(

@@ -25,7 +25,11 @@ RETRY_AFTER = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class ServerMetadata:
-    """What the SMART configuration says, with every endpoint absolute and pinned."""
+    """What the SMART configuration says, with every endpoint absolute and pinned.
+
+    `assertion_algorithms` and `authentication_methods` are None where the server does not say how clients may prove
+    themselves; the last two where it neither revokes nor speaks about tokens.
+    """
 
     issuer: str | None
     authorization_endpoint: str
@@ -33,6 +37,10 @@ class ServerMetadata:
     jwks_uri: str | None
     capabilities: frozenset[str]
     response_issuer_required: bool
+    assertion_algorithms: frozenset[str] | None = None
+    authentication_methods: frozenset[str] | None = None
+    revocation_endpoint: str | None = None
+    introspection_endpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,10 @@ def read_metadata(document: Mapping[str, Any], registration: Registration) -> Se
         jwks_uri=endpoint_in(document, "jwks_uri", registration) if speaks_openid or "jwks_uri" in document else None,
         capabilities=capabilities,
         response_issuer_required=document.get("authorization_response_iss_parameter_supported") is True,
+        assertion_algorithms=_listed(document, "token_endpoint_auth_signing_alg_values_supported"),
+        authentication_methods=_listed(document, "token_endpoint_auth_methods_supported"),
+        revocation_endpoint=_optional_endpoint(document, "revocation_endpoint", registration),
+        introspection_endpoint=_optional_endpoint(document, "introspection_endpoint", registration),
     )
 
 
@@ -143,11 +155,15 @@ def endpoint_in(document: Mapping[str, Any], member: str, registration: Registra
         raise DiscoveryRefused(f"{member} {error}") from error
 
 
+def _optional_endpoint(document: Mapping[str, Any], member: str, registration: Registration) -> str | None:
+    return endpoint_in(document, member, registration) if document.get(member) is not None else None
+
+
 def _document(answer: Answer) -> dict[str, Any]:
     if answer.status != 200:
-        raise DiscoveryFailed(f"SMART configuration: answered with status {answer.status}")
+        raise DiscoveryFailed(f"SMART configuration: answered with status {answer.status}", answer.status)
     if answer.document is None:
-        raise DiscoveryFailed("SMART configuration: the answer is not a JSON object")
+        raise DiscoveryFailed("SMART configuration: the answer is not a JSON object", answer.status)
     return answer.document
 
 
@@ -158,6 +174,12 @@ def _strings(document: Mapping[str, Any], member: str, *, must_hold: str = "") -
     if must_hold and must_hold not in value:
         raise DiscoveryRefused(f"{member} does not hold {must_hold}")
     return frozenset(value)
+
+
+def _listed(document: Mapping[str, Any], member: str) -> frozenset[str] | None:
+    # Optional members: what cannot be read says nothing, and a launch does not fail for it.
+    value = document.get(member)
+    return (frozenset(item for item in value if isinstance(item, str)) or None) if isinstance(value, list) else None
 
 
 def _issuer(document: Mapping[str, Any], registration: Registration, *, required: bool) -> str | None:

@@ -21,8 +21,19 @@ def origin_of(url: str, *, allow_loopback: bool = False) -> str:
     conformance E16.
     """
     parts = _split(url)
+    _require_secure(parts.scheme, parts.hostname or "", allow_loopback=allow_loopback)
+    return canonical_origin(url)
+
+
+def canonical_origin(url: str) -> str:
+    """Return the same for any http or https URL, only to compare it: `origin_of` says whether it may be used.
+
+    Raises `EndpointRefused` for anything that two parsers could read differently.
+    """
+    parts = _split(url)
     host, port = parts.hostname or "", parts.port
-    _require_secure(parts.scheme, host, allow_loopback=allow_loopback)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise EndpointRefused("is neither http nor https")
     shown = f"[{host}]" if ":" in host else host
     suffix = "" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}"
     return f"{parts.scheme}://{shown}{suffix}"

@@ -2,10 +2,15 @@
 
     LaunchError                 code, status, title, what_happened, what_to_do, detail
     |- MalformedRequest         the EHR's link or answer cannot be read; start again from the chart
+    |  `- NoOrganisationNamed       a link without a chart names no organisation
     |- UnknownIssuer            no registration for this EHR; the administrator registers it
-    |- UnknownTenant            no registration under this callback address
+    |- AmbiguousIssuer          several organisations share this EHR; the administrator names one in the launch URL
+    |- UnknownTenant            no registration under this address
+    |- HandleRefused            a one-time link was used before, or is too old; start again
+    |- CookiesBlocked           the browser keeps no cookie even in a window of its own; the person allows it
     |- DiscoveryFailed          the EHR's SMART configuration did not come; try again later
     |- DiscoveryRefused         it came and breaks a rule or a pin; the administrator looks at it
+    |  `- ProofUnsupported          the EHR does not take the way in which we prove ourselves
     |- StateRefused             the answer is not to a launch that is open here; start again
     |  |- BrowserMismatch           the browser that answers is not the one that asked
     |  `- LaunchExpired             the clinician took too long
@@ -13,6 +18,7 @@
     |- AuthorizationDenied      the EHR refused; `oauth_error` says which refusal
     |- TokenExchangeFailed      the EHR gave no usable token; `oauth_error` where it said one
     |- IdentityUnverified       the EHR's statement of who the user is cannot be trusted
+    |  `- KeysUnavailable           the keys to check it with could not be fetched; try again later
     |- NotAClinician            the user may not sign notes
     |- ScopeShortfall           the EHR granted too little to open a chart
     |- ContextMissing           no patient, or no visit where one is needed
@@ -22,7 +28,7 @@ The texts are ours, in plain words, and hold nothing that a browser or a server 
 administrator: also only words of ours, so that it can be logged and shown.
 """
 
-RESTART = "Close this window and start Countersign again from the patient's chart."
+RESTART = "Go back to the patient's chart and start Countersign again from there."
 ASK_ADMINISTRATOR = "If it happens again, give the code below to your administrator."
 
 
@@ -35,9 +41,12 @@ class LaunchError(Exception):
     what_happened = "The launch from the chart did not complete. Nothing was changed in the chart."
     what_to_do: tuple[str, ...] = (RESTART, ASK_ADMINISTRATOR)
 
-    def __init__(self, detail: str = "") -> None:
+    oauth_error = ""
+
+    def __init__(self, detail: str = "", ehr_status: int | None = None) -> None:
         super().__init__(f"{self.code}: {detail}" if detail else self.code)
         self.detail = detail
+        self.ehr_status = ehr_status
 
 
 class MalformedRequest(LaunchError):
@@ -46,10 +55,22 @@ class MalformedRequest(LaunchError):
     code = "malformed_request"
     title = "This link is not a complete launch"
     what_happened = "The address that opened Countersign lacks something that an EHR sends, or holds it twice."
-    what_to_do = (
+    what_to_do: tuple[str, ...] = (
         "Open the patient's chart and start Countersign from there; a bookmark does not work.",
         "If you did start it from the chart, give the code below to your administrator.",
         "For the administrator: the EHR must start it as a SMART on FHIR launch, with iss and launch.",
+    )
+
+
+class NoOrganisationNamed(MalformedRequest):
+    """A launch without a chart names neither a tenant nor an EHR (conformance A12)."""
+
+    code = "no_organisation_named"
+    title = "This link does not say which organisation"
+    what_happened = "Countersign was opened without a chart, by a link that names no organisation."
+    what_to_do = (
+        "Open the patient's chart and start Countersign from there.",
+        "Or use the link that your administrator gave you; it ends in the name of your organisation.",
     )
 
 
@@ -65,13 +86,54 @@ class UnknownIssuer(LaunchError):
     )
 
 
+class AmbiguousIssuer(LaunchError):
+    """Several tenants share this FHIR base, so `iss` does not say whose launch it is."""
+
+    code, status = "ambiguous_issuer", 403
+    title = "This EHR serves several organisations"
+    what_happened = "The launch came from an EHR that several organisations share, and did not say which one is yours."
+    what_to_do = (
+        "Give the code below to your administrator; trying again will not help.",
+        "For the administrator: enter in the EHR the launch URL of your own organisation, /launch/<tenant id>.",
+    )
+
+
 class UnknownTenant(LaunchError):
-    """No registration answers to this callback address."""
+    """No registration answers to this address."""
 
     code, status = "unknown_tenant", 404
     title = "This address is not in use"
-    what_happened = "The EHR sent you back to an address that belongs to no registered organisation."
-    what_to_do = ("Ask your administrator to compare the redirect URI in the EHR with the registration sheet.",)
+    what_happened = "This address belongs to no organisation that is registered here."
+    what_to_do = (
+        "Ask your administrator to compare the launch URL and the redirect URI in the EHR with the registration sheet.",
+    )
+
+
+class HandleRefused(LaunchError):
+    """A one-time handle is unknown, used up, too old, or for a registration that changed (E04). Never prints it."""
+
+    code = "handle_refused"
+    title = "This link is not open any more"
+    what_happened = (
+        "A link like this works once and for ten minutes. It was used before, it is too old, or your organisation's "
+        "settings were changed meanwhile."
+    )
+    what_to_do: tuple[str, ...] = (RESTART,)
+
+
+class CookiesBlocked(LaunchError):
+    """The browser keeps no cookie of ours even in a window of its own: the end of the ladder (conformance E03)."""
+
+    code = "cookies_blocked"
+    title = "This browser keeps no cookies"
+    what_happened = (
+        "Countersign needs a cookie to know that the EHR's answer is for you. This browser did not keep one, not even "
+        "in a window of its own."
+    )
+    what_to_do = (
+        "Allow cookies for Countersign in the browser's settings, then start again from the patient's chart.",
+        "If you cannot change that setting, give the code below to your administrator.",
+    )
 
 
 class DiscoveryFailed(LaunchError):
@@ -89,14 +151,26 @@ class DiscoveryRefused(LaunchError):
     code, status = "discovery_refused", 502
     title = "The EHR's sign-in settings were not accepted"
     what_happened = "The EHR describes its sign-in in a way that does not match what your organisation registered."
-    what_to_do = (
+    what_to_do: tuple[str, ...] = (
         "Give the code below to your administrator; trying again will not help.",
         "For the administrator: compare the EHR's SMART configuration with the registration.",
     )
 
 
+class ProofUnsupported(DiscoveryRefused):
+    """The server lists no way to prove ourselves that the registration has (conformance A56)."""
+
+    code = "proof_unsupported"
+    title = "The EHR does not take Countersign's signature"
+    what_happened = "The EHR accepts other signatures than the one that Countersign is registered with."
+    what_to_do = (
+        "Give the code below to your administrator; trying again will not help.",
+        "For the administrator: choose in the registration an algorithm that the EHR lists, RS384 or ES384.",
+    )
+
+
 class StateRefused(LaunchError):
-    """The `state` is unknown, used up, or another tenant's (conformance A17). Never prints it."""
+    """The `state` is unknown, used up, or begun with another registration (conformance A17). Never prints it."""
 
     code = "state_refused"
     title = "This sign-in is not open any more"
@@ -153,8 +227,8 @@ class TokenExchangeFailed(LaunchError):
     title = "The EHR did not complete the sign-in"
     what_happened = "The EHR agreed to the sign-in and then did not hand over access. Nothing was changed in the chart."
 
-    def __init__(self, detail: str, oauth_error: str = "") -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, oauth_error: str = "", ehr_status: int | None = None) -> None:
+        super().__init__(detail, ehr_status)
         self.oauth_error = oauth_error
 
 
@@ -164,6 +238,10 @@ class IdentityUnverified(LaunchError):
     code, status = "identity_unverified", 403
     title = "The EHR could not prove who you are"
     what_happened = "The EHR's statement about the signed-in user did not pass the checks, so nothing was opened."
+
+
+class KeysUnavailable(IdentityUnverified):
+    """The keys to check an id_token with could not be had, and no stale copy is at hand."""
 
 
 class NotAClinician(LaunchError):

@@ -29,7 +29,10 @@ class Grant:
 
 
 def read_grant(response: Mapping[str, Any], now: datetime) -> Grant:
-    """Return the grant in a token response. Raises `TokenExchangeFailed` for a missing member (A25)."""
+    """Return the grant in a token response.
+
+    Raises `TokenExchangeFailed` for a missing member (A25), and for a token that is not the user's alone (A63).
+    """
     access_token, scope = response.get("access_token"), response.get("scope")
     if not isinstance(access_token, str) or not BEARER_TOKEN.fullmatch(access_token):
         raise TokenExchangeFailed("the token response has no usable access_token")
@@ -37,8 +40,11 @@ def read_grant(response: Mapping[str, Any], now: datetime) -> Grant:
         raise TokenExchangeFailed("the token response's token_type is not Bearer")
     if not isinstance(scope, str) or not scope.isprintable():
         raise TokenExchangeFailed("the token response has no scope")
+    scopes = GrantedScopes(scope)
+    if scopes.reaches_beyond_the_user:
+        raise TokenExchangeFailed("the token response grants a system scope")
     lifetime = timedelta(seconds=_lifetime(response.get("expires_in")))
-    return Grant(access_token, _refresh_token(response), now + lifetime, GrantedScopes(scope))
+    return Grant(access_token, _refresh_token(response), now + lifetime, scopes)
 
 
 def _refresh_token(response: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Verification of the id_token (OpenID Connect Core 3.1.3.7; conformance A40 to A43, E17)."""
+"""Verification of the id_token (OpenID Connect Core 3.1.3.7 and 12.2; conformance A40 to A43, E17)."""
 
 import hmac
 from collections.abc import Callable, Mapping
@@ -30,10 +30,11 @@ class IDTokens:
         self._now = now
 
     def verify(
-        self, token: object, registration: Registration, metadata: ServerMetadata, nonce: str
+        self, token: object, registration: Registration, metadata: ServerMetadata, nonce: str | None
     ) -> Mapping[str, Any]:
         """Return the claims of a token that is genuine, current, meant for us and answers this very launch.
 
+        A renewal has no nonce to answer: None (OIDC Core 12.2).
         Raises `IdentityUnverified` for every other token, also when there is none.
         """
         if not isinstance(token, str) or not token.isascii():
@@ -43,7 +44,8 @@ class IDTokens:
         claims = _verified_claims(token, key)
         self._check_claims(claims, provider.issuer, registration.client_id)
         _check_authorized_party(claims, registration.client_id)
-        _check_nonce(claims, nonce, may_be_missing=registration.nonce_may_be_missing)
+        if nonce is not None:
+            _check_nonce(claims, nonce, may_be_missing=registration.nonce_may_be_missing)
         return claims
 
     def _check_claims(self, claims: dict[str, Any], issuer: str, client_id: str) -> None:

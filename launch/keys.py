@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from launch.registration import PrivateKeyJWT
 
+# For how long an EHR may keep our key set before it asks again.
+KEY_SET_SECONDS = 300
 # Members are copied by name, so that a private one can never slip through, whatever the key object holds.
 PUBLIC_MEMBERS: Mapping[str, tuple[str, ...]] = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 

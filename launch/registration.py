@@ -10,9 +10,12 @@ from joserfc.jwk import ECKey, RSAKey
 
 from launch.completed import CompletedLaunch
 from launch.endpoints import origin_of
+from launch.handles import WaitingLaunch
 from launch.transaction import LaunchTransaction
 
 IDENTITY_SCOPES = frozenset({"openid", "fhirUser"})
+# Words that stand in the place of a tenant's id in an address of ours.
+RESERVED_TENANT_IDS = frozenset({"check", "continue", "standalone"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Registration:
 
     `required_scopes` are those without which a chart cannot open; whatever else was asked and not granted
     narrows what can be done. `expected_context` names members of the token response that must have a given
-    value, for EHRs that serve several organisations under one base. Raises `ValueError` when the
+    value, for EHRs that serve several organisations under one base. `sign_in` says whether the EHR's sign-in
+    lets itself be framed; where it does not, the launch goes on in a window of its own. Raises `ValueError` when the
     registration contradicts itself.
     """
 
@@ -74,10 +78,13 @@ class Registration:
     allow_loopback: bool = False
     oauth_issuer: str | None = None
     expected_context: Mapping[str, str] = field(default_factory=dict)
+    sign_in: Literal["in_frame", "top_window"] = "in_frame"
 
     def __post_init__(self) -> None:
         for url in (self.fhir_base, self.redirect_uri, *self.endpoint_origins):
             origin_of(url, allow_loopback=self.allow_loopback)
+        if self.tenant_id in RESERVED_TENANT_IDS:
+            raise ValueError(f"no tenant can be called {self.tenant_id}: an address of ours has that name")
         if not IDENTITY_SCOPES.issubset(self.scopes):
             raise ValueError("scopes must hold openid and fhirUser: without them nobody can sign")
         if any("*" in scope or scope.startswith("system/") for scope in self.scopes):
@@ -93,8 +100,8 @@ class Registration:
 class Registrations(Protocol):
     """Where registrations come from. Both look-ups compare exactly and make no request."""
 
-    def by_issuer(self, issuer: str) -> Registration | None:
-        """Return the registration whose FHIR base is this string."""
+    def by_issuer(self, issuer: str) -> tuple[Registration, ...]:
+        """Return every registration whose FHIR base is this string; several organisations may share one."""
 
     def by_tenant(self, tenant_id: str) -> Registration | None:
         """Return the registration of this tenant."""
@@ -107,6 +114,16 @@ class Transactions(Protocol):
         """Store a launch that was begun."""
 
     def take(self, state_digest: str) -> LaunchTransaction | None:
+        """Remove and return the launch: of several callers at once, one gets it and the others get None."""
+
+
+class WaitingLaunches(Protocol):
+    """Where launches wait for their browser; shared by all web processes."""
+
+    def put(self, waiting: WaitingLaunch) -> None:
+        """Store a launch under the digest of its handle."""
+
+    def take(self, handle_digest: str) -> WaitingLaunch | None:
         """Remove and return the launch: of several callers at once, one gets it and the others get None."""
 
 

@@ -17,6 +17,8 @@ WORDS = {
     "read": "rs", "write": "cud", "*": "cruds",
     "create": "c", "update": "u", "delete": "d", "search": "s",
 }  # fmt: skip
+# What outlives the access token, and the capability that a server lists when it grants it (SMART App Launch 2.2).
+LASTING = {"offline_access": "permission-offline", "online_access": "permission-online"}
 # A launch has one patient and one user, so for what we do a grant on that patient is as good as one on all
 # that the user may see. A system grant never is: nothing is written but under the signer's own authority.
 PERSONAL_LEVELS = frozenset({"patient", "user"})
@@ -57,6 +59,11 @@ class GrantedScopes:
         """The resource scopes among them that could be parsed."""
         return tuple(parsed for scope in self.text.split() if (parsed := parse_resource_scope(scope)))
 
+    @property
+    def reaches_beyond_the_user(self) -> bool:
+        """Whether a `system/` scope is among them: such a token is nobody's own, and no note leaves under it (A63)."""
+        return any(scope.level not in PERSONAL_LEVELS for scope in self.resources)
+
     def allows(self, resource_type: str, interaction: str, query: str = "") -> bool:
         """Whether an interaction (a letter of `cruds`) is granted on a type, or on the part `query` selects.
 
@@ -92,10 +99,22 @@ def parse_resource_scope(text: str) -> ResourceScope | None:
 
 
 def scopes_to_request(registered: Iterable[str], capabilities: frozenset[str]) -> tuple[str, ...]:
-    """Return the scopes as this server reads them: v2 only where `permission-v2` is listed (A28)."""
+    """Return the scopes as this server reads them: v2 only where `permission-v2` is listed (A28).
+
+    A lasting scope is left out where the server does not list its capability (A47): some servers refuse a whole
+    request for one scope that they do not know.
+    """
+    asked = [scope for scope in registered if LASTING.get(scope, "") in ("", *capabilities)]
     if "permission-v2" in capabilities:
-        return tuple(registered)
-    return tuple(dict.fromkeys(_in_v1(scope) for scope in registered))
+        return tuple(asked)
+    return tuple(dict.fromkeys(_in_v1(scope) for scope in asked))
+
+
+def standalone_scopes(registered: Iterable[str]) -> tuple[str, ...]:
+    """The registered scopes for a launch without a chart: the EHR lets the user choose patient and visit (A12)."""
+    chosen = ("launch/patient", "launch/encounter")
+    rest = (scope for scope in registered if scope != "launch" and scope not in chosen)
+    return (*chosen, *rest)
 
 
 def _interactions(access: str) -> frozenset[str]:

@@ -4,7 +4,7 @@ Both come from the tenant's pinned metadata; nothing in a token can name a key o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -13,12 +13,14 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from launch.discovery import ServerMetadata, endpoint_in
-from launch.errors import DiscoveryRefused, IdentityUnverified
+from launch.errors import DiscoveryRefused, IdentityUnverified, KeysUnavailable
 from launch.registration import Registration, Sessions
 from launch.wire import NoAnswer, fetch
 
 FETCH_SECONDS = 5
 FRESH_FOR = timedelta(hours=1)
+# While the EHR does not answer, its last answer counts for so long; an answer that withdraws a key counts at once.
+USABLE_FOR = timedelta(hours=24)
 # A token with an unknown kid makes us fetch again, so that a key published late is found; not more often than
 # this, so that forged tokens cannot make us hammer the EHR (A42).
 REFETCH_AFTER = timedelta(minutes=1)
@@ -31,6 +33,7 @@ VerificationKey = RSAKey | ECKey
 class _KeySet:
     keys: tuple[VerificationKey, ...]
     fetched_at: datetime
+    asked_at: datetime
 
     def find(self, kid: object) -> VerificationKey | None:
         if kid is None:
@@ -52,10 +55,11 @@ class _KnownProvider:
     registration: Registration
     provider: IdentityProvider
     fetched_at: datetime
+    asked_at: datetime
 
 
 class SigningKeys:
-    """Looks up verification keys, with a cache per key set address."""
+    """Looks up verification keys, with a cache per key set address: fresh for an hour, through an outage for a day."""
 
     def __init__(self, session_for: Sessions, now: Callable[[], datetime]) -> None:
         self._session_for = session_for
@@ -73,32 +77,56 @@ class SigningKeys:
         if metadata.issuer and metadata.jwks_uri:
             return IdentityProvider(metadata.issuer, metadata.jwks_uri)
         known = self._providers.get(registration.tenant_id)
-        if known and known.registration == registration and self._age(known) < FRESH_FOR:
+        if known and known.registration == registration and (self._is_fresh(known) or self._is_spared(known)):
             return known.provider
-        provider = self._openid_configuration(registration)
+        kept = self._refreshed_provider(registration, known)
         with self._lock:
-            self._providers[registration.tenant_id] = _KnownProvider(registration, provider, self._now())
-        return provider
+            self._providers[registration.tenant_id] = kept
+        return kept.provider
 
     def find(self, registration: Registration, provider: IdentityProvider, kid: object) -> VerificationKey:
         """Return the key that a token with this `kid` must verify under. Raises `IdentityUnverified`."""
         known = self._sets.get(provider.jwks_uri)
-        key = known.find(kid) if known and self._age(known) < FRESH_FOR else None
-        if key is None and (known is None or self._age(known) >= REFETCH_AFTER):
-            key = self._refresh(registration, provider).find(kid)
+        key = known.find(kid) if known and (self._is_fresh(known) or self._is_spared(known)) else None
+        if key is None and (known is None or not self._was_just_asked(known)):
+            kept = self._refreshed_set(registration, provider, known)
+            with self._lock:
+                self._sets[provider.jwks_uri] = kept
+            key = kept.find(kid)
         if key is None:
             raise IdentityUnverified("the id_token names a key that the EHR does not publish")
         return key
 
-    def _age(self, known: _KeySet | _KnownProvider) -> timedelta:
-        return self._now() - known.fetched_at
+    def _is_fresh(self, known: _KeySet | _KnownProvider) -> bool:
+        return self._now() - known.fetched_at < FRESH_FOR
 
-    def _refresh(self, registration: Registration, provider: IdentityProvider) -> _KeySet:
-        document = self._get(registration, provider.jwks_uri, "key set")
-        fetched = _KeySet(read_keys(document), self._now())
-        with self._lock:
-            self._sets[provider.jwks_uri] = fetched
-        return fetched
+    def _is_spared(self, known: _KeySet | _KnownProvider) -> bool:
+        # During an outage each launch would wait for the timeout before falling back; one a minute does.
+        return self._was_just_asked(known) and self._is_usable(known)
+
+    def _is_usable(self, known: _KeySet | _KnownProvider) -> bool:
+        return self._now() - known.fetched_at < USABLE_FOR
+
+    def _was_just_asked(self, known: _KeySet | _KnownProvider) -> bool:
+        return self._now() - known.asked_at < REFETCH_AFTER
+
+    def _refreshed_set(self, registration: Registration, provider: IdentityProvider, known: _KeySet | None) -> _KeySet:
+        try:
+            document = self._get(registration, provider.jwks_uri, "key set")
+        except KeysUnavailable:
+            if known is None or not self._is_usable(known):
+                raise
+            return replace(known, asked_at=self._now())
+        return _KeySet(read_keys(document), self._now(), self._now())
+
+    def _refreshed_provider(self, registration: Registration, known: _KnownProvider | None) -> _KnownProvider:
+        try:
+            provider = self._openid_configuration(registration)
+        except KeysUnavailable:
+            if known is None or known.registration != registration or not self._is_usable(known):
+                raise
+            return replace(known, asked_at=self._now())
+        return _KnownProvider(registration, provider, self._now(), self._now())
 
     def _openid_configuration(self, registration: Registration) -> IdentityProvider:
         url = f"{registration.fhir_base.rstrip('/')}/.well-known/openid-configuration"
@@ -115,9 +143,9 @@ class SigningKeys:
         try:
             answer = fetch(self._session_for(registration), url, {}, seconds=FETCH_SECONDS)
         except NoAnswer as error:
-            raise IdentityUnverified(f"{what}: {error}") from error
+            raise KeysUnavailable(f"{what}: {error}") from error
         if answer.status != 200 or answer.document is None:
-            raise IdentityUnverified(f"{what}: answered with status {answer.status} and no JSON object")
+            raise KeysUnavailable(f"{what}: answered with status {answer.status} and no JSON object", answer.status)
         return answer.document
 
 

@@ -21,6 +21,7 @@ class Answer:
 
     status: int
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def document(self) -> dict[str, Any] | None:
@@ -33,7 +34,14 @@ class Answer:
 
 
 class NoAnswer(Exception):
-    """Nothing usable came back; the text says why in words of ours, without the address."""
+    """Nothing usable came back; the text says why in words of ours, without the address.
+
+    `unsent` is true where no connection was made, so that the server cannot have acted on the request.
+    """
+
+    def __init__(self, reason: str, *, unsent: bool = False) -> None:
+        super().__init__(reason)
+        self.unsent = unsent
 
 
 def fetch(session: requests.Session, url: str, headers: Mapping[str, str], *, seconds: float) -> Answer:
@@ -56,12 +64,14 @@ def post_form(
 def _exchange(session: requests.Session, request: requests.Request, seconds: float) -> Answer:
     deadline = time.monotonic() + seconds
     request.headers.update(PLAIN_JSON)
+    # The guarded session takes the total for the whole exchange, so that headers cannot trickle in either.
+    timeout: Any = urllib3.Timeout(total=seconds, connect=CONNECT_SECONDS, read=seconds)
     try:
         prepared = session.prepare_request(request)
-        with session.send(prepared, timeout=(CONNECT_SECONDS, seconds), allow_redirects=False, stream=True) as response:
-            return Answer(response.status_code, _read(response, deadline))
+        with session.send(prepared, timeout=timeout, allow_redirects=False, stream=True) as response:
+            return Answer(response.status_code, _read(response, deadline), response.headers)
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise NoAnswer(_reason(error)) from error
+        raise NoAnswer(_reason(error), unsent=_never_connected(error)) from error
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
@@ -75,6 +85,15 @@ def _read(response: requests.Response, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise NoAnswer("it took too long")
     return bytes(received)
+
+
+def _never_connected(error: BaseException) -> bool:
+    # requests keeps what urllib3 raised as its own first argument, and that one its cause as `reason`.
+    causes = (error.__cause__, *error.args[:1], getattr(error, "reason", None))
+    never = requests.exceptions.ConnectTimeout | urllib3.exceptions.ConnectTimeoutError
+    return isinstance(error, never | urllib3.exceptions.NewConnectionError) or any(
+        _never_connected(cause) for cause in causes if isinstance(cause, BaseException)
+    )
 
 
 def _reason(error: Exception) -> str:

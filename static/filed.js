@@ -24,15 +24,18 @@ async function ask(waited) {
 async function readStatus() {
   try {
     const response = await fetch(status.dataset.statusUrl, { headers: { Accept: "application/json" }, cache: "no-store" });
+    if (response.status === 401 || response.status === 403) location.reload(); // that page says what it needs
     return response.ok ? await response.json() : null;
   } catch {
     return null;
   }
 }
 
-function show({ html, settled }) {
+function show({ html, place, settled }) {
   if (settled) status.dataset.settled = "";
   const before = sentence();
+  // The last text of the header's line; before it may stand that the note goes by hand.
+  document.querySelector(".landing-headline [data-place]").textContent = place;
   const hadFocus = status.contains(document.activeElement);
   const fresh = document.createElement("template");
   fresh.innerHTML = html;

@@ -27,6 +27,42 @@ function stuckHeight(selectors) {
   return Math.max(0, ...stuck.map((box) => Math.ceil(box.getBoundingClientRect().height)));
 }
 
+/**
+ * Makes `shown` say what `fresh` says without replacing what stays: an element that someone is pressing, or that has
+ * the focus, lives on. Where the two are built differently, the children are exchanged.
+ */
+export function bringUpToDate(shown, fresh) {
+  for (const { name } of [...shown.attributes]) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+  const pairs = [...shown.children].map((child, at) => [child, fresh.children[at]]);
+  const alike = shown.children.length === fresh.children.length && pairs.every(([one, other]) => one.tagName === other.tagName);
+  if (alike && pairs.length) for (const [one, other] of pairs) bringUpToDate(one, other);
+  else if (shown.innerHTML !== fresh.innerHTML) shown.replaceChildren(...fresh.childNodes);
+}
+
+const LONGEST_PRESS_MILLISECONDS = 1500;
+let pressed = false;
+document.addEventListener("pointerdown", () => { pressed = true; }, true);
+// The click comes after the release, so whatever waited comes after the click.
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => window.setTimeout(release), true);
+
+function release() {
+  pressed = false;
+  document.dispatchEvent(new CustomEvent("released"));
+}
+
+/**
+ * Resolves when nothing is pressed. A line that is redrawn moves what stands below it, and a press that begins on one
+ * element and ends on another is a press on neither.
+ */
+export function untilReleased() {
+  if (!pressed) return Promise.resolve();
+  return new Promise((resolve) => {
+    document.addEventListener("released", resolve, { once: true });
+    window.setTimeout(resolve, LONGEST_PRESS_MILLISECONDS);
+  });
+}
+
 /** The text of a note, a section or a line, as a person would paste it. */
 export function plainText(element) {
   const sections = [...element.querySelectorAll(".note-section")];

@@ -6,7 +6,7 @@ import { saveOnLeaving, saveSoon, saveText, sendForm, unsavedClaims } from "./sa
 import { wireKeys } from "./keys.js";
 
 const main = document.querySelector("[data-review]");
-const sticky = measureSticky();
+measureSticky();
 
 function openEditor(claim) {
   const box = claim?.querySelector("textarea");
@@ -16,6 +16,23 @@ function openEditor(claim) {
   box.focus();
   box.setSelectionRange(box.value.length, box.value.length);
   claim.querySelector("[data-editor]").scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * Whoever pressed Edit before this script ran has the editor open by the page's address alone, which would let go of
+ * it when the line is redrawn after saving. From here on it is open like any other, and addresses open none.
+ */
+function takeOverEditor() {
+  const claim = main.querySelector("[data-editor]:target")?.closest(".claim");
+  main.dataset.scripted = "";
+  if (!claim) return;
+  claim.dataset.editing = "";
+  choose(claim);
+  const keepFocus = () => document.activeElement === document.body && claim.querySelector("textarea")?.focus();
+  keepFocus();
+  // A page that has come in whole goes to its address once more, and takes the focus from whoever types.
+  if (document.readyState !== "complete") window.addEventListener("load", () => window.setTimeout(keepFocus));
+  if (unsavedClaims().includes(claim)) saveSoon(claim);
 }
 
 async function closeEditor(claim) {
@@ -86,11 +103,11 @@ main.addEventListener("submit", onSubmit);
 main.addEventListener("input", (event) => typedIn(event) && saveSoon(typedIn(event)));
 main.addEventListener("focusout", (event) => typedIn(event) && saveOnLeaving(typedIn(event)));
 document.addEventListener("visibilitychange", () => document.hidden && unsavedClaims().forEach(saveText));
-document.addEventListener("summary-replaced", () => sticky.observe(document.querySelector(".action-bar")));
 window.addEventListener("beforeunload", (event) => unsavedClaims().length && event.preventDefault());
 
 wireEvidence(main);
 wireCopyButtons();
+takeOverEditor();
 wireKeys({
   n: () => step(1),
   p: () => step(-1),

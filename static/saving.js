@@ -1,7 +1,7 @@
 // Saves edits and decisions line by line. One request per line at a time, so that revisions never cross;
 // the text that someone typed stays on the screen whatever the answer is.
 
-import { announce } from "./page.js";
+import { announce, bringUpToDate, untilReleased } from "./page.js";
 import { refreshEvidence } from "./evidence.js";
 
 const PAUSE_MILLISECONDS = 1200;
@@ -40,7 +40,7 @@ async function post(url, fields) {
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return { outcome: "saved", ...answer };
   if (response.status === 409 && answer?.claim_html) return { outcome: "conflict", ...answer };
-  return { outcome: "failed", problem: answer?.problem ?? `Countersign answered with ${response.status}.` };
+  return { outcome: "failed", problem: answer?.problem ?? `Countersign answered with ${response.status}.`, stillHere: answer?.still_here };
 }
 
 /** Saves after a pause in typing. */
@@ -87,16 +87,17 @@ function inTurn(claim, job) {
 async function send(claim, url, fields) {
   setState(claim, "Saving");
   const answer = await post(url, fields);
+  await untilReleased();
   if (answer.outcome === "saved") showSaved(claim, fields, answer);
   if (answer.outcome === "conflict") showConflict(claim, url, fields, answer);
-  if (answer.outcome === "failed") showFailure(claim, url, fields, answer.problem);
+  if (answer.outcome === "failed") showFailure(claim, url, fields, answer);
   return answer.outcome === "saved";
 }
 
 function showSaved(claim, fields, answer) {
   if (fields.has("text") && boxOf(claim)) boxOf(claim).defaultValue = fields.get("text");
   replaceClaim(claim, answer.claim_html);
-  replaceSummary(answer.summary_html);
+  followSummary(answer.summary_html);
   const words = `Saved ${answer.saved}`;
   if (lastSaved && lastSaved !== claim && !isUnsaved(lastSaved)) setState(lastSaved);
   lastSaved = claim;
@@ -127,14 +128,15 @@ function replaceClaim(claim, html) {
   if (hadFocus && !focus.isConnected) claim.focus({ preventScroll: true });
 }
 
-function replaceSummary(html) {
+function followSummary(html) {
   const fresh = parse(html);
-  const saved = document.querySelector("#saved-words").textContent;
-  for (const element of fresh.querySelectorAll("#summary, #next-step")) {
-    document.getElementById(element.id).replaceWith(element);
+  fresh.querySelector("#saved-words").textContent = document.querySelector("#saved-words").textContent;
+  for (const element of fresh.querySelectorAll("#needs-you, #summary, #next-step")) {
+    bringUpToDate(document.getElementById(element.id), element);
   }
-  document.querySelector("#saved-words").textContent = saved;
-  document.dispatchEvent(new CustomEvent("summary-replaced"));
+  const focused = document.activeElement;
+  // The last open item was settled with its own link in focus: the keyboard goes on to what is next.
+  if (focused?.matches("[data-next][hidden]")) document.querySelector("#next-step a[href='sign']").focus();
 }
 
 function parse(html) {
@@ -154,10 +156,14 @@ function setState(claim, ...content) {
   if (content[0] instanceof Element) state.scrollIntoView({ block: "nearest" });
 }
 
-function showFailure(claim, url, fields, problem) {
+function showFailure(claim, url, fields, { problem, stillHere }) {
   const kept = isUnsaved(claim) ? "Your text is still here." : "The line is as it was.";
   const box = fromTemplate("#not-saved", { problem, kept });
-  box.querySelector("[data-retry]").addEventListener("click", () => {
+  const retry = box.querySelector("[data-retry]");
+  if (stillHere) retry.textContent = "Still me: save";
+  retry.addEventListener("click", async () => {
+    // Whoever presses this has read who they are, and in whose chart.
+    if (stillHere) await post(stillHere, new FormData(editorOf(claim) ?? claim.querySelector("[data-decide]")));
     if (isUnsaved(claim)) saveText(claim);
     else inTurn(claim, () => sendAgain(claim, url, fields));
   });

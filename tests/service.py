@@ -7,7 +7,7 @@ import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -27,7 +27,7 @@ from app.db import Database
 from app.outbox.rows import due_partitions
 from app.settings import Settings
 from app.tenants import launches
-from app.tenants.tables import client_keys
+from app.tenants.tables import client_keys, grants
 from app.wiring import create_app
 from app.writebacks.handlers import load
 from tests.ehr import RunningSandbox
@@ -90,6 +90,10 @@ class OpenChart:
         data = {"csrf": self.csrf() if token is None else token, **form}
         return self.client.post(f"{self.path}{page}", base_url=self.service.origin, data=data, headers=headers)
 
+    def still_here(self) -> TestResponse:
+        """Say so, after the launch lay idle."""
+        return self.post("/still-here", back=f"{self.path}/")
+
     def csrf(self) -> str:
         page = self.get("/", follow_redirects=True).text
         found = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
@@ -150,8 +154,23 @@ class Service:
 
     def change_tenant(self, tenant_id: str, **fields: Any) -> None:
         """What an administrator does to a tenant's file while work is under way."""
-        registered = self.parts.tenants._by_id
-        registered[tenant_id] = registered[tenant_id].model_copy(update=fields)
+        tenants = self.parts.tenants
+        tenants._files[tenant_id] = tenants._files[tenant_id].model_copy(update=fields)
+        tenants._known = tenants._with({}, {}, 0)
+
+    def end_tokens(self) -> None:
+        """Every access token has ended, and there is nothing to renew it with."""
+        self.change_grants(refresh_token=None, expires_at=self.clock())
+
+    def change_grants(self, **fields: Any) -> None:
+        """What time or an EHR does to all tokens that the app holds now."""
+        parts = self.parts
+        with parts.database.write() as tx:
+            for launch_id in tx.execute(select(grants.c.launch_id)).scalars().all():
+                launch = launches.find(tx, launch_id)
+                stored = parts.grants.find(tx, launch.tenant_id, launch.launch_id)
+                assert stored is not None
+                parts.grants.keep(tx, launch, replace(stored.tokens, **fields))
 
     def browser(self) -> FlaskClient:
         """A browser with an empty cookie jar."""
@@ -204,19 +223,22 @@ class Service:
 
 @contextmanager
 def running_service(
-    ehr: RunningSandbox, app_port: int, home: Path, database_url: str, smart_config: Path
+    ehr: RunningSandbox, app_port: int, home: Path, database_url: str, smart_config: Path, **changed: Any
 ) -> Iterator[Service]:
     """The app on a fresh database, listening on `app_port` so that the EHR can fetch its keys."""
     origin, clock = f"http://app.localhost:{app_port}", SettableClock()
     settings = Settings(
-        home=home,
-        database_url=database_url,
-        sealing_keys=SEALING_KEY,
-        redis_url=f"unix://{home}/nobody-listens.sock",
-        public_url=origin,
-        sandbox_url=ehr.origin,
-        smart_config=smart_config,
-        lease_seconds=30,
+        **{
+            "home": home,
+            "database_url": database_url,
+            "sealing_keys": SEALING_KEY,
+            "redis_url": f"unix://{home}/nobody-listens.sock",
+            "public_url": origin,
+            "sandbox_url": ehr.origin,
+            "smart_config": smart_config,
+            "lease_seconds": 30,
+            **changed,
+        }
     )
     app = create_app(settings, clock)
     database = app.extensions[EXTENSION].database

@@ -31,6 +31,8 @@ from vendors.fhirclient_models import MALFORMED, search_params, understood
 from vendors.transport import FHIRTransport
 
 __all__ = [
+    "ENCOUNTER",
+    "Asking",
     "Chart",
     "ChartItem",
     "Clinician",
@@ -42,10 +44,19 @@ __all__ = [
 ]
 
 PATIENCE_SECONDS = 12.0
+ENCOUNTER = "encounter"
 _TEXT_GRACE_SECONDS = 2.0  # the texts get this much even where a late list used up the patience
 _THREADS = 12
 _MOST_ITEMS = 400
 _MOST_DOCUMENTS = 60
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What an EHR takes in a search: a wished page size or none at all, and documents by their visit."""
+
+    page_size: int | None = 100
+    by_encounter: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,13 @@ def read_chart(
     encounter_id: str | None,
     clinician_reference: str | None,
     patience_seconds: float = PATIENCE_SECONDS,
+    asking: Asking = Asking(),
 ) -> Chart:
     """Return what of the chart could be read within the patience.
 
     Raises the transport's read errors for the patient; every other failure is listed in `unread`.
     """
-    reader = _Reader(transport, patient_id, encounter_id, monotonic() + patience_seconds)
+    reader = _Reader(transport, patient_id, encounter_id, monotonic() + patience_seconds, asking)
     try:
         return reader.chart(clinician_reference)
     finally:
@@ -88,8 +100,11 @@ def read_chart(
 class _Reader:
     """One reading: its threads, its deadline, and the list of what could not be read."""
 
-    def __init__(self, transport: FHIRTransport, patient_id: str, encounter_id: str | None, deadline: float) -> None:
+    def __init__(
+        self, transport: FHIRTransport, patient_id: str, encounter_id: str | None, deadline: float, asking: Asking
+    ) -> None:
         self._transport = transport
+        self._asking = asking
         self._patient_id = patient_id.removeprefix("Patient/")
         self._encounter_id = encounter_id.removeprefix("Encounter/") if encounter_id else None
         self._deadline = deadline
@@ -181,8 +196,8 @@ class _Reader:
 
     def _document_lists(self) -> Iterator[dict[str, str]]:
         # The visit's own documents first and apart: a long chart must not push the transcript out.
-        if self._encounter_id:
-            yield {"encounter": self._encounter_id}
+        if self._encounter_id and self._asking.by_encounter:
+            yield {ENCOUNTER: self._encounter_id}
         yield {}
 
     def _documents(self, criteria: dict[str, str]) -> list[dict[str, Any]]:
@@ -205,7 +220,9 @@ class _Reader:
 
     def _found(self, what: str, model: Any, criteria: dict[str, str], most: int) -> list[dict[str, Any]]:
         """Return a search's resources of this patient; notes what is another's, and what was cut off."""
-        asked = search_params(model, {"patient": self._patient_id, **criteria, "_count": "100"})
+        size = self._asking.page_size
+        paged = {"_count": str(size)} if size else {}
+        asked = search_params(model, {"patient": self._patient_id, **criteria, **paged})
         found = self._transport.search(model.resource_type, asked, first=most)
         if len(found) >= most:
             self._note(what, "truncated")

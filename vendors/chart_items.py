@@ -53,7 +53,14 @@ def visit_value(model: Any, reference: str, relative: Relative) -> Visit:
         reason=", ".join(words for words in map(concept_words, model.reasonCode or []) if words),
         subject=referenced(model.subject, relative) or "",
         organization=referenced(model.serviceProvider, relative),
+        class_coding=_token(kind) if kind else "",
+        service_types=tuple(map(_token, model.serviceType.coding or [])) if model.serviceType else (),
+        types=tuple(_token(coding) for concept in model.type or [] for coding in concept.coding or []),
     )
+
+
+def _token(coding: Any) -> str:
+    return f"{coding.system or ''}|{coding.code or ''}"
 
 
 def practitioner_value(model: Any, reference: str) -> Clinician:

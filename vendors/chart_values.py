@@ -35,6 +35,9 @@ class Visit:
     reason: str = field(repr=False)
     subject: str
     organization: str | None
+    class_coding: str = ""  # system|code, as the codings below
+    service_types: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:  # both modules use the values below
+    from vendors.chart_values import Chart
     from vendors.profile import Profile
-    from vendors.transport import FHIRTransport
+    from vendors.transport import FHIRTransport, SignersTransport
 
 FileAs = Literal["final", "preliminary"]
 Support = Literal["yes", "no", "unknown"]
@@ -121,6 +122,12 @@ class VendorAdapter(Protocol):
 
     profile: Profile
 
+    def read_chart(
+        self, transport: FHIRTransport, patient_id: str, encounter_id: str | None, clinician: str | None
+    ) -> Chart:
+        """Return what of the chart could be read; see `vendors.chart.read_chart`, asked as this EHR takes it."""
+        ...
+
     def render_note(self, note: SignedNote) -> bytes:
         """Return the DocumentReference as canonical JSON; a pure function of note and profile.
 
@@ -128,8 +135,11 @@ class VendorAdapter(Protocol):
         """
         ...
 
-    def create_note(self, transport: FHIRTransport, payload: bytes) -> Receipt:
-        """File a rendered note. Raises Unsupported before sending where the profile does not say yes."""
+    def create_note(self, transport: SignersTransport, payload: bytes) -> Receipt:
+        """File a rendered note under its signer's own grant (A63).
+
+        Raises Unsupported before sending where the profile does not say yes, NotTheSigners for any other transport.
+        """
         ...
 
     def read_note(self, transport: FHIRTransport, resource_id: str) -> StoredNote:
@@ -140,8 +150,8 @@ class VendorAdapter(Protocol):
         """Return the chart's notes that are this payload: same identifier, or same text and no other's."""
         ...
 
-    def create_provenance(self, transport: FHIRTransport, body: bytes) -> Receipt:
-        """File a Provenance. Raises Unsupported before sending where the profile does not say yes."""
+    def create_provenance(self, transport: SignersTransport, body: bytes) -> Receipt:
+        """File a Provenance, in the same way."""
         ...
 
     def find_provenance(self, transport: FHIRTransport, target: str) -> list[dict[str, Any]]:

@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import RequestException
+from requests.exceptions import ReadTimeout, RequestException
 from typing_extensions import override
-from urllib3 import BaseHTTPResponse, PoolManager
-from urllib3.exceptions import MaxRetryError, NewConnectionError
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Url, parse_url
 
+from vendors.deadline import Deadline, deadline_in_force
 from vendors.pinning import AddressRefused, is_loopback_name, pinned_pools
 
 # urllib3 logs request lines, and FHIR request lines hold patient ids (E21).
@@ -49,13 +50,16 @@ class ResponseTooLarge(RequestException):
     """The answer is longer than the policy allows; what was sent may have been applied."""
 
 
-class ResponseTooSlow(RequestException):
+class ResponseTooSlow(ReadTimeout):
     """The answer came in too slowly to end within the policy's time; what was sent may have been applied."""
 
 
 @dataclass(frozen=True)
 class EgressPolicy:
-    """Where a session may go: exact origins (`scheme://host[:port]`), and its limits."""
+    """Where a session may go: exact origins (`scheme://host[:port]`), and its limits.
+
+    The headers of an answer are complete after the first two times together, its body after the third.
+    """
 
     origins: frozenset[str]
     allow_loopback: bool = False
@@ -129,13 +133,22 @@ class _GuardedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = pinned_pools(self._policy.allow_loopback)
 
     def send(self, request: requests.PreparedRequest, *_: Any, **asked: Any) -> requests.Response:
-        """Send within the policy: TLS verification, no proxy, and timeouts that a caller can only shorten."""
+        """Send within the policy: TLS verification, no proxy, and timeouts that a caller can only shorten.
+
+        A caller who says a `total` (by urllib3's `Timeout`) has the whole exchange end within it, body included.
+        """
         self._check(str(request.url))
         timeout = self._timeouts(asked.get("timeout"))
+        deadline = Deadline(sum(timeout), self._policy.body_timeout_seconds, _total(asked.get("timeout")))
         try:
-            return super().send(request, stream=bool(asked.get("stream")), timeout=timeout, verify=True)
+            with deadline.in_force():
+                return super().send(request, stream=bool(asked.get("stream")), timeout=timeout, verify=True)
         except AddressRefused as refusal:
             raise EgressRefused(str(refusal)) from None
+        except ReadTimeout as failure:
+            if deadline.is_over:
+                raise ResponseTooSlow("the headers did not end in time", request=request) from failure
+            raise
         except RequestsConnectionError as failure:
             if _never_connected(failure):
                 raise NotConnected("no connection could be made", request=request) from failure
@@ -144,10 +157,16 @@ class _GuardedAdapter(HTTPAdapter):
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
         """Hand out a response whose body cannot grow or trickle beyond the policy."""
         response = super().build_response(req, resp)
-        response.raw = _BoundedBody(resp, self._policy)
+        deadline = deadline_in_force() or Deadline(0, self._policy.body_timeout_seconds)
+        deadline.head_is_here()
+        response.raw = _BoundedBody(resp, self._policy.max_response_bytes, deadline)
         return response
 
-    def _timeouts(self, asked: float | tuple[float | None, float | None] | None) -> tuple[float, float]:
+    def _timeouts(self, asked: Any) -> tuple[float, float]:
+        if isinstance(asked, Timeout):
+            # Where there is a total, its reading time cannot be asked for before it has begun to connect.
+            total = _total(asked)
+            asked = _seconds(asked.connect_timeout), total or _seconds(asked.read_timeout)
         connect, read = asked if isinstance(asked, tuple) else (asked, asked)
         bounds = self._policy.connect_timeout_seconds, self._policy.read_timeout_seconds
         return min(connect or bounds[0], bounds[0]), min(read or bounds[1], bounds[1])
@@ -160,6 +179,15 @@ class _GuardedAdapter(HTTPAdapter):
             raise EgressRefused("refused: plain http is for loopback sandboxes only")
 
 
+def _total(asked: object) -> float | None:
+    return _seconds(asked.total) if isinstance(asked, Timeout) else None
+
+
+def _seconds(asked: object) -> float | None:
+    # urllib3 marks what was left out with an enum member.
+    return float(asked) if isinstance(asked, int | float) and not isinstance(asked, Enum) else None
+
+
 def _never_connected(failure: RequestsConnectionError) -> bool:
     cause = failure.args[0] if failure.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
@@ -168,10 +196,10 @@ def _never_connected(failure: RequestsConnectionError) -> bool:
 class _BoundedBody:
     """A urllib3 response that stops reading at the policy's size and time."""
 
-    def __init__(self, response: BaseHTTPResponse, policy: EgressPolicy) -> None:
+    def __init__(self, response: BaseHTTPResponse, limit: int, deadline: Deadline) -> None:
         self._response = response
-        self._limit = policy.max_response_bytes
-        self._deadline = time.monotonic() + policy.body_timeout_seconds
+        self._limit = limit
+        self._deadline = deadline
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._response, name)
@@ -180,12 +208,20 @@ class _BoundedBody:
         """Yield the decoded body; raises ResponseTooLarge or ResponseTooSlow and drops the connection."""
         length = 0
         # read1 hands out what has arrived; read would wait, unbounded, until a whole chunk is there.
-        while chunk := self._response.read1(min(amt, _CHUNK_BYTES), decode_content=decode_content):
+        while chunk := self._arrived(min(amt, _CHUNK_BYTES), decode_content):
             length += len(chunk)
             if length > self._limit:
                 self._response.close()
                 raise ResponseTooLarge("the answer is longer than allowed")
-            if time.monotonic() > self._deadline:
+            if self._deadline.is_over:
                 self._response.close()
                 raise ResponseTooSlow("the answer did not end in time")
             yield chunk
+
+    def _arrived(self, amt: int, decode_content: bool | None) -> bytes:
+        try:
+            return self._response.read1(amt, decode_content=decode_content)
+        except ReadTimeoutError:
+            if self._deadline.is_over:
+                raise ResponseTooSlow("the answer did not end in time") from None
+            raise

@@ -7,7 +7,7 @@ from typing_extensions import override
 from vendors.contract import Receipt
 from vendors.errors import NotAuthorized
 from vendors.fhir_r4 import FHIRR4
-from vendors.transport import FHIRTransport
+from vendors.transport import SignersTransport
 
 
 class Epic(FHIRR4):
@@ -17,7 +17,7 @@ class Epic(FHIRR4):
     """
 
     @override
-    def create_note(self, transport: FHIRTransport, payload: bytes) -> Receipt:
+    def create_note(self, transport: SignersTransport, payload: bytes) -> Receipt:
         """File a note; a 403 says whose right is missing: the app's registration or the user's security."""
         try:
             return super().create_note(transport, payload)

@@ -5,6 +5,7 @@ VendorError (vendor, operation, status, issue codes, correlation id; no body, no
 |- NotSent          certainly not applied: no connection           -> retry with backoff
 |  `- EgressBlocked our own guard refused the address              -> page the operator
 |- Throttled        429, 423: not applied, come back later         -> retry after that time
+|- TokenNotRenewed  401, and no new token just now: not applied     -> retry with backoff
 |- Rejected         the EHR read it and said no                    -> park for a person
 |  |- InvalidResource  400, 413, 415, 422, or our own check        -> a new version of the note
 |  |- TokenRefused     401                                         -> refresh once, then sign in again
@@ -61,6 +62,10 @@ class EgressBlocked(NotSent):
 
 class Throttled(VendorError):
     """The EHR did not apply it and asks to come back after `retry_after_seconds`."""
+
+
+class TokenNotRenewed(VendorError):
+    """The access token is not accepted (401), and whether another can be had is not known yet."""
 
 
 class Rejected(VendorError):

@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from vendors.chart import ENCOUNTER, Asking, Chart, read_chart
 from vendors.contract import Receipt, SignedNote, Stored, StoredNote
 from vendors.errors import Unsupported
 from vendors.notes import CLINICAL_NOTE, identifiers, note_text, render, stored_note, subject_of
 from vendors.profile import Profile
 from vendors.replies import version_of
-from vendors.transport import FHIRTransport
+from vendors.transport import FHIRTransport, NotTheSigners, SignersTransport
 
 Params = list[tuple[str, str]]
 
@@ -28,12 +29,21 @@ class FHIRR4:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
 
+    def read_chart(
+        self, transport: FHIRTransport, patient_id: str, encounter_id: str | None, clinician: str | None
+    ) -> Chart:
+        """See VendorAdapter.read_chart."""
+        rules = self.profile.note.search_parameters.value
+        asking = Asking(self.profile.search_page_size.value, by_encounter=ENCOUNTER in rules)
+        return read_chart(transport, patient_id, encounter_id, clinician, asking=asking)
+
     def render_note(self, note: SignedNote) -> bytes:
         """See VendorAdapter.render_note."""
         return render(note, self.profile)
 
-    def create_note(self, transport: FHIRTransport, payload: bytes) -> Receipt:
+    def create_note(self, transport: SignersTransport, payload: bytes) -> Receipt:
         """See VendorAdapter.create_note; conditional where the profile says that this is honoured."""
+        _require_signers(transport)
         self._require("DocumentReference", "create")
         return transport.create("DocumentReference", payload, self._condition(payload))
 
@@ -53,8 +63,9 @@ class FHIRR4:
         marked = [stored_note(_as_stored(one), transport) for one in listed if mine in identifiers(one)]
         return marked or _same_text(ours, listed, transport)
 
-    def create_provenance(self, transport: FHIRTransport, body: bytes) -> Receipt:
+    def create_provenance(self, transport: SignersTransport, body: bytes) -> Receipt:
         """See VendorAdapter.create_provenance."""
+        _require_signers(transport)
         self._require("Provenance", "create")
         return transport.create("Provenance", body)
 
@@ -67,8 +78,8 @@ class FHIRR4:
         """Return plan B's search: this patient's clinical notes of this visit, or since the day before."""
         encounters = ours.get("context", {}).get("encounter")
         params = [("patient", _id_of(ours["subject"]))]
-        if encounters and "encounter" in self.profile.note.search_parameters.value:
-            return [*params, ("encounter", _id_of(encounters[0]))]
+        if encounters and ENCOUNTER in self.profile.note.search_parameters.value:
+            return [*params, (ENCOUNTER, _id_of(encounters[0]))]
         category = f"{CLINICAL_NOTE['system']}|{CLINICAL_NOTE['code']}"
         return [*params, ("category", category), ("date", f"ge{day_before(ours)}")]
 
@@ -81,6 +92,12 @@ class FHIRR4:
     def _require(self, resource_type: str, interaction: str) -> None:
         if not self.profile.supports(resource_type, interaction):
             raise Unsupported(self.profile.name, f"{interaction} {resource_type}")
+
+
+def _require_signers(transport: FHIRTransport) -> None:
+    # The types say so already; what is at stake is a note in a chart under somebody else's name.
+    if not isinstance(transport, SignersTransport):
+        raise NotTheSigners("a note leaves under its signer's own grant")
 
 
 def _identifier_params(ours: dict[str, Any]) -> Params:

@@ -21,6 +21,8 @@ from urllib3.exceptions import (
 )
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from vendors.deadline import HeldToDeadline, connected, deadline_in_force, held_tls_context
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -81,9 +83,24 @@ def _embedded(address: Address) -> Address:
 
 
 class _PinnedConnection(HTTPConnection):
-    """Opens its socket to a checked address; any failure to do so is a connection never made."""
+    """Opens its socket to a checked address; any failure to do so is a connection never made.
+
+    Each request holds the socket to the deadline in force, also where the connection comes out of the pool.
+    """
 
     allow_loopback = False
+
+    def connect(self) -> None:
+        super().connect()
+        self._hold()
+
+    def request(self, *args: Any, **named: Any) -> None:
+        self._hold()
+        super().request(*args, **named)
+
+    def _hold(self) -> None:
+        if isinstance(self.sock, HeldToDeadline):
+            self.sock.deadline = deadline_in_force()
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -96,7 +113,7 @@ class _PinnedConnection(HTTPConnection):
         failure: OSError = OSError("no address")
         for address in addresses:
             try:
-                opened = socket.create_connection((address, self.port), self.timeout)
+                opened = connected((address, self.port), self.timeout)
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as refused:
                 failure = refused
@@ -111,8 +128,9 @@ class _PinnedTLSConnection(_PinnedConnection, HTTPSConnection):
     """The same under TLS; a failed handshake too is a connection never made."""
 
     def connect(self) -> None:
+        self.ssl_context = self.ssl_context or held_tls_context()
         try:
-            HTTPSConnection.connect(self)
+            super().connect()
         except (OSError, SSLError, CertificateError) as failure:  # OSError: ssl's own errors, and timeouts
             self.close()
             raise NewConnectionError(self, "the TLS handshake failed") from failure

@@ -14,11 +14,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vendors.contract import INTERACTIONS, RESOURCE_TYPES, Capability, Cited, FileAs
+from vendors.onboarding import Onboarding, onboarding_problems
 from vendors.strict_yaml import read_yaml
 
 ClientAuthentication = Literal[
     "private_key_jwt", "client_secret_basic", "client_secret_post", "client_secret_jwt", "none"
 ]
+Algorithm = Literal["RS384", "ES384"]
+SignIn = Literal["in_frame", "top_window"]
 Interactions = Literal["read", "search", "create", "update", "patch", "delete"]
 Value = TypeVar("Value")
 
@@ -114,10 +117,14 @@ class Profile(_Strict):
     sources: Mapping[str, Source]
     discovery_headers: tuple[DiscoveryHeader, ...]
     client_authentication: Rule[tuple[ClientAuthentication, ...]]
+    assertion_algorithms: Rule[tuple[Algorithm, ...]]
+    sign_in: Rule[SignIn]
+    search_page_size: Rule[int | None]
     scopes: tuple[ScopeNeed, ...]
     capabilities: Mapping[str, Mapping[Interactions, Capability]]
     note: NoteRules
     landing: Landing
+    onboarding: Onboarding
 
     def capability(self, resource_type: str, interaction: str) -> Capability:
         """Return the cell; raises KeyError only for names outside the fixed lists."""
@@ -146,6 +153,7 @@ class Profile(_Strict):
     @model_validator(mode="after")
     def _complete_and_cited(self) -> Self:
         problems = [*_cell_problems(self.capabilities), *_citation_problems(self), *_landing_problems(self)]
+        problems += onboarding_problems(self.onboarding)
         if problems:
             raise ValueError("\n".join(problems))
         return self

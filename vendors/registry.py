@@ -7,11 +7,19 @@ from pathlib import Path
 
 from vendors.athenaone import AthenaOne
 from vendors.contract import VendorAdapter
+from vendors.ecw import ECW
 from vendors.epic import Epic
 from vendors.fhir_r4 import FHIRR4
 from vendors.profile import ProfileRefused, load_profile
 
-ADAPTERS: Mapping[str, type[FHIRR4]] = {"athenaone": AthenaOne, "epic": Epic, "reference": FHIRR4}
+# Veradigm differs from plain FHIR R4 in nothing that its profile does not say as data.
+ADAPTERS: Mapping[str, type[FHIRR4]] = {
+    "athenaone": AthenaOne,
+    "ecw": ECW,
+    "epic": Epic,
+    "reference": FHIRR4,
+    "veradigm": FHIRR4,
+}
 
 
 def load_adapters(directory: Path) -> dict[str, VendorAdapter]:

@@ -1,9 +1,10 @@
 """FHIR R4 REST over a guarded session: the only place that reads a status code or a network failure.
 
-Everything that can go wrong becomes one of `vendors.errors`. Nothing here repeats a request.
+Everything that can go wrong becomes one of `vendors.errors`. Nothing here repeats a request, but for one: a read that
+was refused for its token (401) goes again, once, under the token that was renewed for it.
 The original exception is not chained for display: its text holds the URL, and URLs hold patient ids.
 
-Sources: FHIR R4 http.html and search.html; conformance C01 to C05, C15 to C18, A32, F09 to F17.
+Sources: FHIR R4 http.html and search.html; conformance C01 to C05, C15 to C18, A32, A63, A67, F09 to F17.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException
 from urllib3.util import parse_url
 
 from vendors import errors
+from vendors.bearer import BearerToken, NotRenewedNow, Renew
 from vendors.contract import Receipt, Stored
 from vendors.egress import EgressRefused, NotConnected, ResponseTooLarge, ResponseTooSlow, origin_of
 from vendors.outcomes import (
@@ -44,7 +46,6 @@ from vendors.replies import (
 
 FHIR_JSON = "application/fhir+json"
 PAGE_CAP = 40
-_TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 _SAFE_HEADER = re.compile(r"[A-Za-z0-9\-._]{1,128}\Z")
 
 
@@ -58,14 +59,13 @@ class FHIRTransport:
         access_token: str,
         vendor: str,
         correlation_id: str = "",
+        renew: Renew | None = None,
     ) -> None:
-        if not _TOKEN.match(access_token):
-            raise ValueError("the access token holds characters that a header cannot carry")
         self.base_url = base_url.rstrip("/")
         self.vendor = vendor
         self.correlation_id = correlation_id
         self._session = session
-        self._access_token = access_token
+        self._token = BearerToken(access_token, renew)
         self._base_origin = origin_of(self.base_url)
         self._base_path = (parse_url(self.base_url).path or "") + "/"
 
@@ -132,6 +132,18 @@ class FHIRTransport:
             return response.content
         return _unwrapped(call, response)
 
+    def renew_token(self, refused: str = "") -> bool:
+        """Put another token in the place of the refused one, once; false when there is none to be had (A67).
+
+        A read does this by itself. Whoever sent a create calls it, and sends in a new attempt of its own. Raises
+        `TokenNotRenewed`.
+        """
+        try:
+            return self._token.renew(refused)
+        except NotRenewedNow:
+            call = _Call(self, Interaction.READ, "token")
+            raise call.failure(errors.TokenNotRenewed, codes=("not-renewed",)) from None
+
     def relative(self, reference: str) -> str:
         """Return a reference in its form relative to the FHIR base; a foreign one stays as it is."""
         return reference.removeprefix(f"{self.base_url}/")
@@ -159,22 +171,33 @@ class FHIRTransport:
         body: bytes | None = None,
         with_token: bool = True,
     ) -> requests.Response:
-        """Send once and return an answer that says "done"; every other answer or failure is raised."""
-        sent = {**self._headers(with_token), **(headers or {})}
-        try:
-            response = self._session.request(method, url, headers=sent, params=list(query), data=body)
-        except RequestException as failure:
-            raise call.unanswered(failure) from None
+        """Send and return an answer that says "done"; every other answer or failure is raised.
+
+        Sent once; a read whose token was refused and could be renewed, twice.
+        """
+
+        def send(token: str) -> requests.Response:
+            sent = {**self._headers(token), **(headers or {})}
+            try:
+                return self._session.request(method, url, headers=sent, params=list(query), data=body)
+            except RequestException as failure:
+                raise call.unanswered(failure) from None
+
+        token = self._token.value if with_token else ""
+        response = send(token)
+        may_go_again = response.status_code == 401 and with_token and call.interaction is not Interaction.CREATE
+        if may_go_again and self.renew_token(refused=token):
+            response = send(self._token.value)
         codes = issue_codes(parsed_json(response.content)) if response.status_code >= 400 else ()
         leaf = meaning(call.interaction, response.status_code, codes)
         if leaf is not None:
             raise call.failure(leaf, response, codes + _hints(response))
         return response
 
-    def _headers(self, with_token: bool) -> dict[str, str]:
+    def _headers(self, token: str) -> dict[str, str]:
         headers = {"Accept": FHIR_JSON}
-        if with_token:
-            headers["Authorization"] = f"Bearer {self._access_token}"
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         if _SAFE_HEADER.match(self.correlation_id):
             headers["X-Request-Id"] = self.correlation_id
         return headers
@@ -190,6 +213,14 @@ class FHIRTransport:
         if origin != self._base_origin or not path.startswith(self._base_path) or ".." in unquote(path):
             return None
         return absolute
+
+
+class SignersTransport(FHIRTransport):
+    """A transport under the grant of the person who signed what it is to file. Nothing else files a note (A63)."""
+
+
+class NotTheSigners(TypeError):
+    """A note was about to leave under some other grant; nothing was sent."""
 
 
 class _Call:
@@ -236,9 +267,9 @@ _FAILURE_CODES: tuple[tuple[type[RequestException], str], ...] = (
     (EgressRefused, "egress-refused"),
     (ConnectTimeout, "connect-timeout"),
     (NotConnected, "not-connected"),
+    (ResponseTooSlow, "too-slow"),
     (ReadTimeout, "read-timeout"),
     (ResponseTooLarge, "too-large"),
-    (ResponseTooSlow, "too-slow"),
     (RequestException, "connection-lost"),
 )
 

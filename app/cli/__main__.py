@@ -2,13 +2,16 @@
 
 import click
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from app.cli.administrators import admin
 from app.cli.demo import demo
 from app.cli.log import log
+from app.cli.onboarding import doctor, sheet
 from app.cli.processes import migrate, sandbox, sweep, web, worker
 from app.cli.tenants import tenant
 from app.cli.vendors import vendor
-from app.errors import Misconfigured
+from app.errors import Conflict, Misconfigured, Refused
 from app.log_lines import configure_logging
 from vendors.profile import ProfileRefused
 
@@ -19,8 +22,10 @@ def countersign() -> None:
     configure_logging()
 
 
-for command in (demo, log, migrate, sandbox, sweep, tenant, vendor, web, worker):
+for command in (admin, demo, log, migrate, sandbox, sweep, tenant, vendor, web, worker):
     countersign.add_command(command)
+for command in (sheet, doctor):
+    tenant.add_command(command)
 
 
 def main() -> None:
@@ -29,6 +34,12 @@ def main() -> None:
         countersign()
     except (Misconfigured, ProfileRefused) as error:
         raise SystemExit(f"countersign: {error}") from error
+    except (Refused, Conflict) as error:
+        raise SystemExit(f"countersign: {' '.join((error.what_happened, *error.what_to_do))}") from error
+    except (OperationalError, ProgrammingError) as error:
+        raise SystemExit(
+            "countersign: The database is away or not at this version. Run: countersign migrate"
+        ) from error
     except ValidationError as error:
         wrong = ", ".join(f"COUNTERSIGN_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
         raise SystemExit(f"countersign: {wrong}") from error

@@ -34,9 +34,10 @@ def web(bind: str, port: int, workers: int) -> None:
 
 
 @click.command()
-def worker() -> None:
+@click.option("--queues", default="", help="Work on these queues only, comma-separated; default: all of them.")
+def worker(queues: str) -> None:
     """Send what was signed, until told to stop."""
-    run_worker(Settings())
+    run_worker(Settings(), [name.strip() for name in queues.split(",") if name.strip()])
 
 
 @click.command()

@@ -1,6 +1,8 @@
 """Commands that report: people read lines, scripts read one JSON object; the exit code is 0 only when all is well."""
 
+import getpass
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +20,14 @@ def wired() -> Collaborators:
     """The parts of the app under the settings in force."""
     parts: Collaborators = create_app(Settings()).extensions[EXTENSION]
     return parts
+
+
+def actor() -> str:
+    """Who runs this command, as events name them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # in a container the user may have a number only
+        return f"cli:{os.getuid()}"
 
 
 def report(document: Mapping[str, Any], lines: list[str], *, as_json: bool, ok: bool = True) -> None:

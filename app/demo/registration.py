@@ -15,6 +15,7 @@ def _client(client_id: str, app: str, tenant: str, authentication: dict[str, str
     return {
         "client_id": client_id,
         "launch_url": f"{app}/launch",
+        "standalone_url": f"{app}/launch/standalone",
         "redirect_uris": [f"{app}/callback/{tenant}"],
         "auth": authentication,
     }

@@ -32,7 +32,6 @@ class ClaimState(StrEnum):
     SUPPORTED = "supported"
     UNSUPPORTED = "unsupported"
     CONTRADICTED = "contradicted"
-    INFERRED = "inferred"
     LEFT_BLANK = "left_blank"
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.db import insert_if_absent
 from app.errors import StreamMoved
 from app.event_log.canonical import canonical_json
 from app.event_log.event import Event
+from app.event_log.read import stream_version
 from app.event_log.recorded import GENESIS, chain_hash
 from app.event_log.tables import events as table
 from app.event_log.tables import log_heads
@@ -32,7 +33,7 @@ def append(
     transaction must then end. The tenant's head row is locked until commit, so readers never skip a late row.
     """
     sequence, previous = hold_log(tx, tenant_id)
-    if _stream_version(tx, tenant_id, stream) != expected_version:
+    if stream_version(tx, tenant_id, stream) != expected_version:
         raise StreamMoved(stream, expected_version)
     for offset, event in enumerate(new, start=1):
         row: dict[str, object] = {
@@ -71,11 +72,6 @@ def hold_log(tx: Connection, tenant_id: str) -> tuple[int, str]:
         insert_if_absent(tx, log_heads, {"tenant_id": tenant_id, "sequence": 0, "hash": GENESIS})
         head = tx.execute(query).one()
     return head.sequence, head.hash
-
-
-def _stream_version(tx: Connection, tenant_id: str, stream: str) -> int:
-    query = select(func.max(table.c.version)).where(table.c.tenant_id == tenant_id, table.c.stream == stream)
-    return tx.execute(query).scalar() or 0
 
 
 def _insert(tx: Connection, row: dict[str, object], stream: str, expected_version: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from app.event_log.event import event_from
 from app.event_log.recorded import Recorded
@@ -25,6 +25,12 @@ def read_after(tx: Connection, tenant_id: str, sequence: int, limit: int = 1000)
         .limit(limit)
     )
     return [_recorded(row) for row in tx.execute(query)]
+
+
+def stream_version(tx: Connection, tenant_id: str, stream: str) -> int:
+    """The last version of a stream; 0 when there is no such stream."""
+    query = select(func.max(table.c.version)).where(table.c.tenant_id == tenant_id, table.c.stream == stream)
+    return tx.execute(query).scalar() or 0
 
 
 def ends(tx: Connection) -> dict[str, int]:

@@ -48,10 +48,14 @@ class DecideClaim:
 
 @dataclass(frozen=True)
 class SignNote:
-    """Sign what was displayed: its hash, and the patient and visit that the sign page named."""
+    """Sign what was displayed: its hash, and the patient and visit that the sign page named.
+
+    `patient_confirmed`: the clinician ticked the patient's name on that page.
+    """
 
     launch: Launch
     note_id: NoteId
     displayed_hash: str
     patient: str
     encounter: str
+    patient_confirmed: bool = False

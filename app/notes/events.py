@@ -73,3 +73,4 @@ class NoteSigned(Event):
     meaning: str
     policy_version: str
     writeback_id: str
+    patient_confirmed: bool = False

@@ -15,13 +15,16 @@ from app.notes.commands import DecideClaim, EditClaim, RecordDraft
 from app.notes.events import DraftRecorded
 from app.notes.reading import ReadNote, read_note, stream_of
 from app.notes.state import NoteState
-from app.tenants.launches import Launch
+from app.tenants.launches import Launch, hold_open
 
 LONGEST_CLAIM = 4000
 
 
 class NoteCommands:
-    """Issues commands on notes and answers with the note as it then stands."""
+    """Issues commands on notes and answers with the note as it then stands.
+
+    Whatever writes raises `LaunchEnded` when the launch ended after its request was let in.
+    """
 
     def __init__(self, database: Database, artifacts: ArtifactStore, clock: Clock) -> None:
         self._database = database
@@ -42,9 +45,13 @@ class NoteCommands:
         return note
 
     def record_draft(self, command: RecordDraft, workflow: str) -> NoteId:
-        """Keep a draft as the chart's note. Of two at the same moment the first wins and both callers get it."""
+        """Keep a draft as the chart's note. Of two at the same moment the first wins and both callers get it.
+
+        Raises `LaunchEnded` when the session ended while the draft was made.
+        """
         launch, now = command.launch, self._clock()
         with self._database.write() as tx:
+            hold_open(tx, launch.launch_id, now)
             note_id = new_note_id()
             known = chart_index.note_of(tx, launch)
             if known is None and not chart_index.enter(tx, note_id, launch, now):
@@ -79,6 +86,7 @@ class NoteCommands:
             return read_note(tx, self._artifacts, command.launch.tenant_id, command.note_id)
 
     def _held(self, tx: Connection, launch: Launch, note_id: NoteId, claim_id: str) -> NoteState:
+        hold_open(tx, launch.launch_id, self._clock())
         if chart_index.hold_note_of(tx, launch) != note_id:
             raise NotFound("This note does not belong to this chart.")
         note = read_note(tx, self._artifacts, launch.tenant_id, note_id)

@@ -10,6 +10,7 @@ from app.errors import SigningRefused
 from app.event_log.canonical import digest
 from app.event_log.event import ArtifactRef
 from app.ids import WritebackId
+from app.notes.reading import ReadNote
 from app.notes.snapshot import MAPPING_VERSION, Snapshot, as_signed_note
 from app.outbox.rows import Partition
 from app.policy.route import Landing, Route
@@ -38,7 +39,7 @@ class Orders:
         tx: Connection,
         writeback_id: WritebackId,
         launch: Launch,
-        draft: Draft,
+        note: ReadNote,
         snapshot: Snapshot,
         landing: Landing,
         *,
@@ -48,17 +49,18 @@ class Orders:
 
         Raises `SigningRefused` when this EHR's rules refuse the note as it stands.
         """
-        provenance = self._provenance(tx, launch, draft, snapshot)
+        provenance = self._provenance(tx, launch, note.review.draft, snapshot)
         by: dict[str, Any] = {"actor": launch.actor, "causation": causation, "now": snapshot.signed_at}
-        common = self._common(launch, snapshot)
+        common = self._common(launch, snapshot, note.state.draft_recorded.workflow)
         if landing.route is Route.COPY:
-            offer = CopyOffered(**common, provenance=provenance)
+            offer = CopyOffered(**common, provenance=provenance, reasons=landing.reasons)
             writebacks.offer_copy(tx, launch.tenant_id, writeback_id, offer, **by)
             return None
-        order = WritebackQueued(**common, **self._write(tx, launch, snapshot), provenance=provenance)
+        kinds = {"provenance": provenance, "file_as": snapshot.file_as}
+        order = WritebackQueued(**common, **self._write(tx, launch, snapshot), **kinds)
         return writebacks.queue(tx, launch.tenant_id, writeback_id, order, **by)
 
-    def _common(self, launch: Launch, snapshot: Snapshot) -> dict[str, Any]:
+    def _common(self, launch: Launch, snapshot: Snapshot, workflow: str) -> dict[str, Any]:
         profile = self._ehrs.adapter(launch.tenant_id).profile
         return {
             "note_id": snapshot.note_id,
@@ -70,7 +72,7 @@ class Orders:
             "author": snapshot.author,
             "patient": snapshot.patient,
             "encounter": snapshot.encounter,
-            "workflow": self._ehrs.tenant(launch.tenant_id).workflow.id,
+            "workflow": workflow,
             "identifier": f"{IDENTIFIER_SYSTEM}|{snapshot.identifier}",
             "profile": profile.name,
             "profile_version": profile.version,

@@ -9,6 +9,7 @@ from app.policy.route import Landing
 from app.review.note_text import ai_statement, attestation, note_body
 from app.tenants.launches import Launch
 from app.tenants.registrations import Tenant
+from app.tenants.standing import Standing
 from vendors.profile import Profile
 
 
@@ -22,11 +23,11 @@ class Preview:
     displayed_hash: str
 
 
-def preview_of(launch: Launch, note: ReadNote, tenant: Tenant, profile: Profile) -> Preview:
+def preview_of(launch: Launch, note: ReadNote, tenant: Tenant, profile: Profile, standing: Standing) -> Preview:
     """The preview of this note under this launch. Any change of what is displayed changes the hash."""
     review = note.review
     text, statement = f"{note_body(review)}\n{ai_statement(review)}", attestation(review.draft)
-    landing = landing_of(launch, tenant, profile)
+    landing = landing_of(launch, tenant, profile, standing)
     shown = {
         "review": review.displayed_hash,
         "text": text,
@@ -35,7 +36,7 @@ def preview_of(launch: Launch, note: ReadNote, tenant: Tenant, profile: Profile)
         "visit": review.draft.visit.model_dump(mode="json") if review.draft.visit else None,
         "clinician": review.draft.clinician.model_dump(mode="json"),
         "author": launch.fhir_user,
-        "landing": [landing.route, *landing.reasons],
+        "landing": [landing.route, landing.file_as, *landing.reasons],
         "filing": tenant.note.model_dump(mode="json"),
         "profile": [profile.name, profile.version],
     }

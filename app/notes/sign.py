@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from app.artifacts.store import ArtifactKind, ArtifactStore
 from app.clock import Clock
 from app.db import Database
-from app.errors import Conflict, SigningRefused, StaleReview, StreamMoved
+from app.errors import Conflict, PatientUnconfirmed, SigningRefused, StaleReview, StreamMoved
 from app.event_log.append import append
 from app.event_log.canonical import digest
 from app.ids import NoteId, WritebackId, new_writeback_id
@@ -26,11 +26,15 @@ from app.notes.reading import ReadNote, load_state, read_note, stream_of
 from app.notes.snapshot import take_snapshot
 from app.notes.state import NoteState
 from app.outbox.rows import Partition
-from app.policy.route import Landing
+from app.policy.route import Landing, Route
 from app.policy.rules import SigningFacts
 from app.policy.rulesets import refusals
+from app.tenants.directory import Tenants
 from app.tenants.ehr import EHRs
-from app.tenants.launches import Launch
+from app.tenants.launches import Launch, hold_open
+from app.tenants.presence import Doubt, doubt
+from app.tenants.registrations import Workflow
+from app.tenants.standing import Standing, standing_of
 from vendors.errors import VendorError
 
 
@@ -54,28 +58,43 @@ class ChartStanding:
 class Signing:
     """Signs notes."""
 
-    def __init__(self, database: Database, artifacts: ArtifactStore, ehrs: EHRs, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, artifacts: ArtifactStore, tenants: Tenants, ehrs: EHRs, clock: Clock
+    ) -> None:
         self._database = database
+        self._tenants = tenants
         self._artifacts = artifacts
         self._ehrs = ehrs
         self._orders = Orders(artifacts, ehrs)
         self._clock = clock
 
-    def landing(self, launch: Launch) -> Landing:
-        """Where a note signed under this launch would go."""
+    def landing(self, launch: Launch, workflow: str) -> Landing:
+        """Where a note of this workflow, signed under this launch, would go now."""
         tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
-        return landing_of(launch, tenant, profile)
+        with self._database.read() as tx:
+            return landing_of(launch, tenant, profile, standing_of(tx, self._tenants, tenant.id, workflow))
+
+    def may_file(self, launch: Launch) -> bool:
+        """Whether this launch's own token may file notes, whatever is switched off at the moment."""
+        tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
+        return landing_of(launch, tenant, profile, Standing()).route is Route.FILE
 
     def preview(self, launch: Launch, note: ReadNote) -> Preview:
         """What signing this note now would sign, and what would become of it."""
-        tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
-        return preview_of(launch, note, tenant, profile)
+        with self._database.read() as tx:
+            return self._preview(tx, launch, note)
+
+    def doubt(self, launch: Launch) -> Doubt:
+        """Why the patient has to be confirmed before this launch signs; empty when it need not be."""
+        with self._database.read() as tx:
+            return self._doubt(tx, launch)
 
     def sign(self, command: SignNote) -> Signed:
         """Sign, once: the same note signed again gives the same answer.
 
-        Raises `StaleReview` when the displayed hash is not the present one, `SigningRefused` with every reason,
-        `TryAgain` when the chart cannot be asked, `NeedsSignIn` when the clinician's token has ended.
+        Raises `StaleReview` when the displayed hash is not the present one, `PatientUnconfirmed` when the patient has
+        to be confirmed once more, `SigningRefused` with every reason, `TryAgain` when the chart cannot be asked,
+        `NeedsSignIn` when the clinician's token has ended, `LaunchEnded` when the session ended meanwhile.
         """
         signed = self._signed(command)
         if signed:
@@ -96,21 +115,34 @@ class Signing:
 
     def _sign(self, command: SignNote, standing: ChartStanding) -> Signed:
         with self._database.write() as tx:
+            hold_open(tx, command.launch.launch_id, self._clock())
             note = read_note(tx, self._artifacts, command.launch.tenant_id, command.note_id)
             if note.state.signed:
                 return _already(note.note_id, note.state)
-            preview = self.preview(command.launch, note)
+            if not command.patient_confirmed and self._doubt(tx, command.launch):
+                raise PatientUnconfirmed(
+                    "Countersign has to be sure that you know whose chart this is.",
+                    "Read the patient's name below, tick the box beside it, and sign again.",
+                )
+            preview = self._preview(tx, command.launch, note)
             if preview.displayed_hash != command.displayed_hash:
                 raise StaleReview(
                     "The draft, or where it will go, was changed in another window after this page was opened.",
                     "Read it again.",
                 )
-            facts = self._facts(command, note, standing)
-            tenant = self._ehrs.tenant(command.launch.tenant_id)
-            reasons = refusals(tenant.workflow.ruleset, facts)
+            facts = self._facts(command, note, standing, preview.landing)
+            reasons = refusals(self._workflow(note).ruleset, facts)
             if reasons:
                 raise SigningRefused(tuple((reason.code, reason.sentence) for reason in reasons))
-            return self._record(tx, command.launch, note, preview)
+            return self._record(tx, command, note, preview)
+
+    def _preview(self, tx: Connection, launch: Launch, note: ReadNote) -> Preview:
+        tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
+        standing = standing_of(tx, self._tenants, tenant.id, note.state.draft_recorded.workflow)
+        return preview_of(launch, note, tenant, profile, standing)
+
+    def _workflow(self, note: ReadNote) -> Workflow:
+        return self._ehrs.tenant(note.tenant_id).workflow_named(note.state.draft_recorded.workflow)
 
     def _ask_chart(self, launch: Launch) -> ChartStanding:
         transport = self._ehrs.under_grant_of(launch.tenant_id, launch.launch_id)
@@ -124,7 +156,7 @@ class Signing:
         subject = str((encounter.get("subject") or {}).get("reference", ""))
         return ChartStanding("Patient/" + subject.rpartition("Patient/")[2], str(encounter.get("status", "")))
 
-    def _facts(self, command: SignNote, note: ReadNote, standing: ChartStanding) -> SigningFacts:
+    def _facts(self, command: SignNote, note: ReadNote, standing: ChartStanding, landing: Landing) -> SigningFacts:
         launch, recorded = command.launch, note.state.draft_recorded
         return SigningFacts(
             launch_actor=launch.actor,
@@ -141,13 +173,17 @@ class Signing:
             chart_encounter_status=standing.encounter_status,
             open_claims=len(note.review.open_claims),
             statements=sum(claim.in_note for claim in note.review.claims),
-            landing=self.landing(launch),
+            landing=landing,
         )
 
-    def _record(self, tx: Connection, launch: Launch, note: ReadNote, preview: Preview) -> Signed:
+    def _doubt(self, tx: Connection, launch: Launch) -> Doubt:
+        return doubt(tx, launch, always=self._ehrs.tenant(launch.tenant_id).reconfirm_always)
+
+    def _record(self, tx: Connection, command: SignNote, note: ReadNote, preview: Preview) -> Signed:
+        launch = command.launch
         tenant, writeback_id = self._ehrs.tenant(launch.tenant_id), new_writeback_id()
         now = self._clock().replace(microsecond=0)  # the signature's moment is printed to the second
-        snapshot = take_snapshot(launch, note, tenant, preview.displayed_hash, now)
+        snapshot = take_snapshot(launch, note, tenant, preview, now)
         event = NoteSigned(
             launch_id=launch.launch_id,
             note_version=snapshot.note_version,
@@ -155,8 +191,9 @@ class Signing:
             snapshot=self._artifacts.keep(tx, tenant.id, ArtifactKind.SNAPSHOT, snapshot.canonical(), now),
             text_digest=digest(snapshot.text.encode()),
             meaning=snapshot.meaning,
-            policy_version=tenant.workflow.ruleset,
+            policy_version=self._workflow(note).ruleset,
             writeback_id=writeback_id,
+            patient_confirmed=command.patient_confirmed,
         )
         stream, because = stream_of(note.note_id), f"launch:{launch.launch_id}"
         expected = note.state.version
@@ -164,7 +201,7 @@ class Signing:
             tx, launch.tenant_id, stream, expected, [event], actor=launch.actor, causation=because, now=now
         )
         ring = self._orders.place(
-            tx, writeback_id, launch, note.review.draft, snapshot, preview.landing, causation=f"{stream}@{version}"
+            tx, writeback_id, launch, note, snapshot, preview.landing, causation=f"{stream}@{version}"
         )
         return Signed(note.note_id, writeback_id, ring)
 

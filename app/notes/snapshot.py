@@ -5,6 +5,7 @@ from typing import Literal
 
 from app.drafting.draft import Value
 from app.event_log.canonical import canonical_json, digest
+from app.notes.preview import Preview
 from app.notes.reading import ReadNote
 from app.provenance.records import IDENTIFIER_SYSTEM
 from app.review.note_text import MEANING, attestation, signed_text
@@ -43,8 +44,8 @@ class Snapshot(Value):
     visit_end: datetime | None
 
 
-def take_snapshot(launch: Launch, note: ReadNote, tenant: Tenant, displayed_hash: str, now: datetime) -> Snapshot:
-    """What this launch signs of this note at `now`, filed the way that this tenant files."""
+def take_snapshot(launch: Launch, note: ReadNote, tenant: Tenant, preview: Preview, now: datetime) -> Snapshot:
+    """What this launch signs of this note at `now`, filed the way that the preview says."""
     draft = note.review.draft
     visit = draft.visit
     return Snapshot(
@@ -60,12 +61,12 @@ def take_snapshot(launch: Launch, note: ReadNote, tenant: Tenant, displayed_hash
         author_subject=launch.subject,
         meaning=MEANING,
         statement=attestation(draft),
-        displayed_hash=displayed_hash,
+        displayed_hash=preview.displayed_hash,
         text=signed_text(note.review, now.astimezone(tenant.zone)),
         signed_at=now,
         type_code=tenant.note.type_code,
         type_display=tenant.note.type_display,
-        file_as=tenant.note.file_as,
+        file_as=preview.landing.file_as,
         ai_label=tenant.note.ai_label,
         custodian=visit.organization if visit else None,
         visit_start=visit.start if visit else None,

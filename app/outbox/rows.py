@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, select, update
 
 from app.errors import Corrupt, Fenced
 from app.ids import TenantId, WritebackId
@@ -34,19 +34,21 @@ class Lease:
     until: datetime
 
 
-def put(tx: Connection, writeback_id: WritebackId, partition: Partition, due_at: datetime) -> None:
-    """Add a write-back, due at `due_at`; in the transaction that ordered it."""
+def put(tx: Connection, writeback_id: WritebackId, partition: Partition, due_at: datetime, launch_id: str = "") -> None:
+    """Add a write-back, due at `due_at`, to be sent under this launch's grant; in the transaction that ordered it."""
     row = {"writeback_id": writeback_id, "tenant_id": partition.tenant_id, "workflow": partition.workflow}
-    tx.execute(insert(outbox).values(**row, due_at=due_at, fence=0))
+    tx.execute(insert(outbox).values(**row, due_at=due_at, fence=0, launch_id=launch_id))
 
 
-def wake(tx: Connection, writeback_id: WritebackId, due_at: datetime) -> None:
+def wake(tx: Connection, writeback_id: WritebackId, due_at: datetime, launch_id: str = "") -> None:
     """Make a write-back that was done due again; every lease from before is overtaken by it.
 
-    Raises `Corrupt` when it was never put here: it would wait for ever.
+    It goes on under the grant of `launch_id`, where one is given. Raises `Corrupt` when it was never put here: it would
+    wait for ever.
     """
     row = update(outbox).where(outbox.c.writeback_id == writeback_id)
-    woken = tx.execute(row.values(due_at=due_at, fence=outbox.c.fence + 1, leased_until=None))
+    under = {"launch_id": launch_id} if launch_id else {}
+    woken = tx.execute(row.values(due_at=due_at, fence=outbox.c.fence + 1, leased_until=None, **under))
     if woken.rowcount != 1:
         raise Corrupt("A write that was never queued cannot go on.")
 
@@ -88,6 +90,14 @@ def check_fence(tx: Connection, lease: Lease, now: datetime) -> None:
         raise Fenced("The lease on this write has ended.")
 
 
+def sent_under(tx: Connection, tenant_id: TenantId, launch_id: str) -> dict[WritebackId, datetime | None]:
+    """The write-backs of one launch's grant, and when each is due: never again by itself, where None."""
+    query = select(outbox.c.writeback_id, outbox.c.due_at).where(
+        outbox.c.tenant_id == tenant_id, outbox.c.launch_id == launch_id
+    )
+    return {row.writeback_id: row.due_at for row in tx.execute(query)}
+
+
 def due_partitions(tx: Connection, now: datetime) -> Iterable[Partition]:
     """Every partition that has a free row due: what a sweep must ring for."""
     query = select(outbox.c.tenant_id, outbox.c.workflow).where(outbox.c.due_at <= now, _free(now)).distinct()
@@ -101,3 +111,33 @@ def _held_by(lease: Lease) -> ColumnElement[bool]:
 
 def _free(now: datetime) -> ColumnElement[bool]:
     return or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much waits in one partition: in all, due by now, and since when the first of the due ones is."""
+
+    partition: Partition
+    waiting: int
+    due: int
+    oldest: datetime | None
+
+
+def depths(tx: Connection, now: datetime) -> list[Depth]:
+    """Every partition in which something waits: for its time, for a worker, or for the one that has it."""
+    is_due = outbox.c.due_at <= now
+    query = (
+        select(
+            outbox.c.tenant_id,
+            outbox.c.workflow,
+            func.count().label("waiting"),
+            func.sum(case((is_due, 1), else_=0)).label("due"),
+            func.min(case((is_due, outbox.c.due_at))).label("oldest"),
+        )
+        .where(outbox.c.due_at.isnot(None))
+        .group_by(outbox.c.tenant_id, outbox.c.workflow)
+        .order_by(outbox.c.tenant_id, outbox.c.workflow)
+    )
+    return [
+        Depth(Partition(row.tenant_id, row.workflow), row.waiting, row.due, row.oldest) for row in tx.execute(query)
+    ]

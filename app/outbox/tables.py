@@ -13,4 +13,6 @@ outbox = Table(
     Column("due_at", UTCDateTime, nullable=True, index=True),
     Column("fence", Integer, nullable=False, default=0),
     Column("leased_until", UTCDateTime, nullable=True),
+    # Whose grant sends it; empty only for rows of a release that did not keep it and whose event is not found.
+    Column("launch_id", String(64), nullable=False, server_default="", index=True),
 )

@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.errors import CountersignError, NeedsSignIn, TryAgain
+from app.errors import CountersignError, NeedsSignIn, ReadOnly, TryAgain
 from app.pages.error_pages import quoted_code
 from app.pages.note_page import current_landing, current_note, local_now
 from app.pages.review_screen import review_screen
@@ -26,7 +26,7 @@ def review() -> ResponseReturnValue:
         note.review,
         launch_id=launch.launch_id,
         csrf=current_csrf(),
-        landing=current_landing(),
+        landing=current_landing(note),
         now=local_now(),
     )
     return render_template("charts/review.html", screen=screen)
@@ -38,7 +38,7 @@ def draft() -> ResponseReturnValue:
     launch = current_launch()
     try:
         collaborators().preparation.prepare(launch)
-    except (TryAgain, NeedsSignIn) as problem:
+    except (TryAgain, NeedsSignIn, ReadOnly) as problem:
         return _preparing(problem), problem.status
     return redirect(url_for("charts.review", launch_id=launch.launch_id), 303)
 

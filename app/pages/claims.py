@@ -58,7 +58,7 @@ def _changed(claim_id: str, note: ReadNote) -> ResponseReturnValue:
         note.review,
         launch_id=current_launch().launch_id,
         csrf=current_csrf(),
-        landing=current_landing(),
+        landing=current_landing(note),
         now=now,
     )
     summary = render_template("charts/_summary.html", screen=screen)

@@ -1,16 +1,19 @@
 """Errors as pages: what happened, what to do, and a short code to quote. The only table from error to page."""
 
-import secrets
-
-from flask import Flask, g, jsonify, render_template, request
+from flask import Flask, g, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from structlog import get_logger
 from werkzeug.exceptions import HTTPException
 
 from app.errors import CountersignError
+from app.ids import new_reference
 from app.log_lines import place_of
+from app.onboarding.probes import CALLED
 from app.pages.screens import ProblemScreen
-from launch.errors import LaunchError
+from app.pages.sessions import collaborators
+from app.tenants.traces import Trace
+from launch.errors import LaunchError, MalformedRequest
+from launch.facts import LaunchFacts
 
 log = get_logger()
 
@@ -34,6 +37,11 @@ HTTP_WORDS = {
         "More was sent than one statement can hold.",
         ("Go back and shorten the text.",),
     ),
+    429: (
+        "Too much at once",
+        "More requests came from you or from your network in a short time than Countersign takes. Nothing was changed.",
+        ("Wait a minute, then try again.", "If it happens again, give your administrator the code below."),
+    ),
 }
 
 
@@ -54,6 +62,7 @@ def quoted_code(error: CountersignError) -> str:
 
 def _known(error: CountersignError) -> ResponseReturnValue:
     quoted_code(error)
+    _leave_trace(error.code, error.what_happened)
     return _page(error.title, error.what_happened, error.what_to_do, error.code, error.status)
 
 
@@ -65,18 +74,23 @@ def _launch(error: LaunchError) -> ResponseReturnValue:
         reference=_reference(),
         tenant=g.get("tenant_id", ""),
     )
+    _leave_trace(error.code, error.detail)
     return _page(error.title, error.what_happened, error.what_to_do, error.code, error.status)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     title, happened, to_do = HTTP_WORDS.get(status, ("This did not work", *UNEXPECTED))
-    return _page(title, happened, to_do, f"http_{status}", status)
+    answer = make_response(_page(title, happened, to_do, f"http_{status}", status))
+    if retry_after := g.get("retry_after"):
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
     # The type and the place, never the message: it may hold what the clinician wrote.
     log.critical("request_crashed", error=type(error).__name__, place=place_of(error), reference=_reference())
+    _leave_trace("unexpected", place_of(error))
     return _page("Something went wrong", *UNEXPECTED, "unexpected", 500)
 
 
@@ -84,13 +98,22 @@ def _page(title: str, happened: str, to_do: tuple[str, ...], code: str, status: 
     quoted = f"{code} {_reference()}"
     if request.accept_mimetypes.best == "application/json":
         return jsonify(problem=happened, what_to_do=to_do, code=quoted), status
-    back = f"/charts/{g.launch_id}/" if g.get("launch") else ""
-    screen = ProblemScreen(title, happened, to_do, quoted, back, "Back to the draft" if back else "")
+    chart = (f"/charts/{g.launch_id}/", "Back to the draft") if g.get("launch") else ("", "")
+    screen = ProblemScreen(title, happened, to_do, quoted, *g.get("back", chart))
     return render_template("problem.html", screen=screen), status
 
 
 def _reference() -> str:
     """A short random code that stands on the page and in the log."""
     if "reference" not in g:
-        g.reference = secrets.token_hex(3).upper()
+        g.reference = new_reference()
     return str(g.reference)
+
+
+def _leave_trace(code: str, detail: str) -> None:
+    """Keep what became of a launch that failed; a request that is no launch leaves none, nor does our own doctor's."""
+    facts: LaunchFacts | None = g.get("launch_facts")
+    if facts is None or (code == MalformedRequest.code and request.user_agent.string == CALLED):
+        return
+    tenant_id = facts.tenant_id or g.get("tenant_id") or None
+    collaborators().traces.keep(Trace(_reference(), tenant_id, facts.step, code, detail, facts.document()))

@@ -1,5 +1,7 @@
 """The signed note's own page: where it stands, a line that moves by itself, and the copy that some EHRs need."""
 
+from dataclasses import replace
+
 from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
@@ -8,13 +10,17 @@ from app.ids import WritebackId
 from app.notes.events import NoteSigned
 from app.notes.reading import ReadNote
 from app.notes.snapshot import Snapshot
-from app.pages.note_page import current_landing, local, local_now, required_note
+from app.pages.note_page import local, local_now, required_note, shown_landing
 from app.pages.screens import FiledScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
 from app.pages.status import status
 from app.pages.words import banner, full_time
+from app.policy.route import Landing as ChosenLanding
+from app.policy.route import Route
 from app.writebacks.commands import ConfirmCopy
+from app.writebacks.events import CopyOffered
 from app.writebacks.handlers import load
+from app.writebacks.state import WritebackState
 
 filing = Blueprint("filing", __name__, url_prefix="/charts/<launch_id>/note")
 open_launch_before(filing)
@@ -33,7 +39,11 @@ def note() -> ResponseReturnValue:
 def moving_status() -> ResponseReturnValue:
     """The status line alone, for the page that reads it again every second."""
     screen = _screen(required_note())
-    return jsonify(html=render_template("charts/_status.html", screen=screen), settled=screen.settled)
+    return jsonify(
+        html=render_template("charts/_status.html", screen=screen),
+        place=screen.landing.headline,
+        settled=screen.settled,
+    )
 
 
 @filing.post("/copied")
@@ -52,6 +62,13 @@ def _signed(read: ReadNote) -> NoteSigned:
     return read.state.signed
 
 
+def _ordered(state: WritebackState, snapshot: Snapshot) -> ChosenLanding:
+    """What the signature ordered, which later switches do not change."""
+    if isinstance(state.order, CopyOffered):
+        return ChosenLanding(Route.COPY, state.order.reasons)
+    return ChosenLanding(Route.FILE, file_as=snapshot.file_as)
+
+
 def _screen(read: ReadNote) -> FiledScreen:
     parts, launch, signed = collaborators(), current_launch(), _signed(read)
     with parts.database.read() as tx:
@@ -63,7 +80,7 @@ def _screen(read: ReadNote) -> FiledScreen:
         launch_id=launch.launch_id,
         csrf=current_csrf(),
         banner=banner(read.review.draft, local_now()),
-        landing=current_landing(),
+        landing=replace(shown_landing(_ordered(state, snapshot)), headline=line.place),
         steps=line.steps,
         sentence=line.sentence,
         settled=line.settled,

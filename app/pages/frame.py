@@ -6,11 +6,11 @@ not known.
 
 from flask import Flask, Response, g, request
 
-from app.tenants.registrations import Tenants
+from app.tenants.directory import Tenants
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors {ancestors}"
+    "form-action {forms}; base-uri 'none'; object-src 'none'; frame-ancestors {ancestors}"
 )
 
 
@@ -23,7 +23,9 @@ def frame_every_response(app: Flask, tenants: Tenants, public_url: str) -> None:
     def set_headers(response: Response) -> Response:
         tenant = tenants.get(g.get("tenant_id", ""))
         ancestors = " ".join(tenant.frame_origins) if tenant else "'none'"
-        response.headers["Content-Security-Policy"] = CSP.format(ancestors=ancestors)
+        # Where the forms of this one page may lead besides to us: the sign-in of an EHR that is asked by POST.
+        forms = " ".join(("'self'", *g.get("form_action_origins", ())))
+        response.headers["Content-Security-Policy"] = CSP.format(ancestors=ancestors, forms=forms)
         response.headers["X-Content-Type-Options"] = "nosniff"
         # Never to other sites; to ourselves it must be told, else browsers send "Origin: null" with our own forms.
         response.headers.setdefault("Referrer-Policy", "same-origin")

@@ -2,21 +2,22 @@
 
 from datetime import timedelta
 
-from flask import Response, request, url_for
+from flask import Response, g, request, url_for
 
 from app.collaborators import Collaborators
-from app.ids import WritebackId
+from app.ids import WritebackId, new_reference
 from app.outbox.rows import Partition
 from app.pages.sessions import drop_launch_cookies, presented_launches, set_launch_cookie
-from app.policy.route import Route
 from app.projections import follower, write_status
 from app.tenants import launches
 from app.tenants.launches import Launch
 from app.tenants.record_launch import record_launch
+from app.tenants.traces import COMPLETED, Trace
 from app.writebacks.commands import ResumeWrite
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage, WritebackState
 from launch.completed import CompletedLaunch
+from launch.facts import LaunchFacts
 
 # A browser sends every cookie with every request; beyond so many, servers refuse the whole request.
 MOST_OPEN = 30
@@ -25,13 +26,22 @@ MOST_OPEN = 30
 def open_chart(parts: Collaborators, completed: CompletedLaunch) -> Response:
     """Record the launch and send the browser to its chart page with the launch's own cookie."""
     lifetime = timedelta(hours=parts.settings.launch_hours)
-    new = record_launch(parts.database, parts.grants, completed, parts.clock, lifetime)
+    new = record_launch(parts.database, parts.tenants, parts.grants, completed, parts.clock, lifetime)
+    _leave_trace(parts, new.launch)
     _resume_parked(parts, new.launch)
     response = Response(status=303)
     response.headers["Location"] = url_for("charts.review", launch_id=new.launch.launch_id)
     drop_launch_cookies(response, _no_longer_open(parts, new.launch))
     set_launch_cookie(response, new, int(lifetime.total_seconds()))
     return response
+
+
+def _leave_trace(parts: Collaborators, launch: Launch) -> None:
+    facts: LaunchFacts = g.get("launch_facts") or LaunchFacts()
+    trace = Trace(
+        new_reference(), launch.tenant_id, "completed", COMPLETED, facts=facts.document(), launch_id=launch.launch_id
+    )
+    parts.traces.keep(trace)
 
 
 def _no_longer_open(parts: Collaborators, launch: Launch) -> set[str]:
@@ -45,7 +55,7 @@ def _no_longer_open(parts: Collaborators, launch: Launch) -> set[str]:
 
 def _resume_parked(parts: Collaborators, launch: Launch) -> None:
     """The same clinician in the same chart again: their own parked writes go on under their own new token."""
-    if parts.signing.landing(launch).route is not Route.FILE:
+    if not parts.signing.may_file(launch):
         return  # this launch may not write; the next one that may will find the note waiting
     follower.catch_up(parts.database, launch.tenant_id)
     with parts.database.read() as tx:

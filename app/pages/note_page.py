@@ -6,6 +6,7 @@ from app.notes.reading import ReadNote
 from app.pages.landing import landing
 from app.pages.screens import Landing
 from app.pages.sessions import collaborators, current_launch
+from app.policy.route import Landing as ChosenLanding
 
 
 def current_note() -> ReadNote | None:
@@ -28,8 +29,11 @@ def local_now() -> datetime:
     return local(collaborators().clock())
 
 
-def current_landing() -> Landing:
-    """Where a note signed under this launch will land."""
-    parts, launch = collaborators(), current_launch()
-    profile = parts.ehrs.adapter(launch.tenant_id).profile
-    return landing(parts.signing.landing(launch), parts.ehrs.tenant(launch.tenant_id), profile)
+def current_landing(note: ReadNote) -> Landing:
+    """Where this note will land when it is signed under this launch now."""
+    return shown_landing(collaborators().signing.landing(current_launch(), note.state.draft_recorded.workflow))
+
+
+def shown_landing(chosen: ChosenLanding) -> Landing:
+    """A landing in the words of this launch's EHR."""
+    return landing(chosen, collaborators().ehrs.adapter(current_launch().tenant_id).profile)

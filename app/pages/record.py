@@ -5,6 +5,7 @@ import json
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from app.drafting.template import TITLES
 from app.event_log.event import CATALOGUE, ArtifactRef
 from app.ids import WritebackId
 from app.notes.reading import ReadNote
@@ -12,7 +13,7 @@ from app.notes.reading import stream_of as note_stream
 from app.pages.note_page import local, local_now, required_note
 from app.pages.screens import Kept, RecordScreen, StoryLine
 from app.pages.sessions import collaborators, current_launch, open_launch_before
-from app.pages.words import banner, full_time
+from app.pages.words import banner, full_time, quoted
 from app.projections import follower
 from app.projections.audit_trail import AuditLine, story
 from app.writebacks.events import WritebackQueued
@@ -24,6 +25,10 @@ open_launch_before(record)
 
 WORDS = {
     "launch:completed": "opened this chart with Countersign",
+    "launch:ended": "ended the session",
+    "launch:grant:renewed": "renewed the access to the EHR",
+    "launch:grant:ended": "found that the access to the EHR had ended",
+    "launch:grant:returned": "erased the tokens of the session",
     "note:draft:recorded": "received the AI draft",
     "note:claim:edited": "edited a statement",
     "note:claim:confirmed": "confirmed a statement",
@@ -43,19 +48,21 @@ WORDS = {
     "writeback:drifted": "read the note back: it is not what was signed",
     "writeback:rejected": "was refused by the EHR",
     "writeback:parked": "stopped and waits for a person",
-    "writeback:resumed": "came back; the sending goes on",
+    "writeback:resumed": "let the sending go on",
     "writeback:provenance:begun": "began to send the Provenance",
     "writeback:provenance:postponed": "postponed the Provenance: certainly not executed",
     "writeback:provenance:filed": "filed the Provenance",
     "writeback:provenance:refused": "kept the Provenance here: the EHR did not take it, or gave no clear answer",
 }
-if missing := CATALOGUE.keys() - WORDS.keys():
+# Of the other events none belongs to one note.
+OF_A_NOTE = ("launch:", "note:", "writeback:")
+if missing := {tag for tag in CATALOGUE if tag.startswith(OF_A_NOTE)} - WORDS.keys():
     raise TypeError(f"these events have no words: {sorted(missing)}")
 
 # What the page names of an event: versions, attempts and digests, in this order.
 DETAILS = (
     "drafter", "drafter_version", "prompt_version", "template_version", "gate_version", "policy_version", "profile",
-    "profile_version", "mapping_version", "claim_id", "note_version", "attempt", "reason", "resource_id",
+    "profile_version", "mapping_version", "note_version", "attempt", "reason", "resource_id",
     "resource_version", "status", "displayed_hash", "payload_digest",
 )  # fmt: skip
 SHORT_DIGEST = 12
@@ -82,13 +89,24 @@ def _story(note: ReadNote) -> tuple[StoryLine, ...]:
         streams.append(writeback_stream(WritebackId(note.state.signed.writeback_id)))
     with collaborators().database.read() as tx:
         lines = story(tx, note.tenant_id, streams)
-    return tuple(_line(line, note.review.draft.clinician.name) for line in lines)
+    return tuple(_line(line, note) for line in lines)
 
 
-def _line(line: AuditLine, clinician: str) -> StoryLine:
-    who = "Countersign" if line.actor.startswith("system:") else clinician
+def _line(line: AuditLine, note: ReadNote) -> StoryLine:
+    who = "Countersign" if line.actor.startswith("system:") else note.review.draft.clinician.name
     details = [f"{name.replace('_', ' ')} {_short(line.details[name])}" for name in DETAILS if line.details.get(name)]
+    if line.details.get("claim_id"):
+        details.insert(0, _statement(note, str(line.details["claim_id"])))
     return StoryLine(full_time(local(line.recorded_at)), who, WORDS[line.tag], " · ".join(details))
+
+
+def _statement(note: ReadNote, claim_id: str) -> str:
+    """The statement by its section and the words that the AI drafted: an id says nothing to a person."""
+    drafted = {claim.id: claim for claim in note.review.draft.claims}
+    claim = drafted.get(claim_id)
+    if claim is None:
+        return claim_id
+    return f"{TITLES[claim.section]}: {quoted(' '.join(claim.text.split())) or 'left blank by the AI'}"
 
 
 def _short(value: object) -> str:
@@ -98,7 +116,7 @@ def _short(value: object) -> str:
 
 def _kept(note: ReadNote) -> list[Kept]:
     refs: list[tuple[str, ArtifactRef | None]] = [("AI draft", note.state.draft_recorded.draft)]
-    refs += [(f"Edit of {claim_id}", mark.text) for claim_id, mark in note.state.marks if mark.text]
+    refs += [(f"Edit in {_statement(note, claim_id)}", mark.text) for claim_id, mark in note.state.marks if mark.text]
     signed = note.state.signed
     parts = collaborators()
     with parts.database.read() as tx:

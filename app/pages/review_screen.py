@@ -83,7 +83,8 @@ def _evidence(draft: Draft, evidence: DraftEvidence, number: int) -> Evidence:
         number=number,
         kind=source.kind,
         source=evidence.label or source.title,
-        reference=f"{source.reference}{version}",
+        # The transcript is one document, named by the label already; its id says nothing more to a reader.
+        reference="" if source.kind is SourceKind.TRANSCRIPT else f"{source.reference}{version}",
         before=_before(source.text, evidence.start),
         quote=source.text[evidence.start : evidence.end],
         after=_after(source.text, evidence.end),

@@ -27,7 +27,7 @@ class Evidence:
     number: int  # pill number, unique on the page
     kind: str  # "transcript" | "chart" | "document"
     source: str  # "Transcript 02:14" | "Chart" | "Progress note 3 Mar 2026"
-    reference: str  # "MedicationRequest/17, version 3"
+    reference: str  # "MedicationRequest/17, version 3"; "" for the transcript
     before: str
     quote: str
     after: str
@@ -46,8 +46,8 @@ class Claim:
     id: str
     text: str
     ai_text: str  # what the AI wrote (may be "")
-    state: str  # "supported" | "unsupported" | "contradicted" | "inferred" | "left_blank"
-    state_words: str  # "" for supported; "No source found" ; "Differs from the chart" ; "Left for you" ; "Inferred"
+    state: str  # "supported" | "unsupported" | "contradicted" | "left_blank"
+    state_words: str  # "" for supported; "No source found" ; "Differs from the chart" ; "Left for you"
     written_by: str  # "ai" | "clinician"
     tier: str  # "high" | "routine"
     open: bool  # still needs the clinician's decision before signing
@@ -98,6 +98,17 @@ class PreparingScreen:  # templates/charts/preparing.html : no draft yet
 
 
 @dataclass(frozen=True)
+class StillHereScreen:  # templates/charts/still_here.html : nobody used the launch for a while
+    launch_id: str
+    csrf: str
+    banner: Banner | None  # None before there is a draft
+    what_happened: str
+    clinician: str
+    chart: str  # "the chart of RIVERA, Ana"
+    back: str  # where they were
+
+
+@dataclass(frozen=True)
 class Change:
     section: str
     before: str
@@ -118,6 +129,8 @@ class SignScreen:  # templates/charts/sign.html : the second, deliberate step
     displayed_hash: str
     patient: str  # hidden fields: "Patient/1"
     encounter: str
+    confirm_why: str  # "" or why the patient has to be confirmed on this page
+    confirm_token: str  # what the ticked box sends: good for this launch and patient
     problem: str  # "" or e.g. "The draft changed after this page was opened. Read it again, then sign."
     code: str  # "" or the short code to quote
 
@@ -152,6 +165,11 @@ class FiledScreen:  # templates/charts/filed.html; charts/_status.html is also s
     chart_reference: str  # "DocumentReference/88" or ""
     signed_by: str
     signed_at: str
+
+
+@dataclass(frozen=True)
+class EndedScreen:  # templates/charts/ended.html
+    filing: str  # "" or "2 signed notes are still being filed in Epic. That goes on without you."
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,22 @@
 """Which launch a request belongs to: the id in its URL, opened by that launch's own cookie."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import cast
 
 from flask import Blueprint, Request, Response, current_app, g, request
 
 from app.collaborators import EXTENSION, Collaborators
+from app.errors import LaunchEnded, LaunchIdle
 from app.pages.same_origin import csrf_token, require_same_origin
-from app.tenants import launches
+from app.tenants import launches, presence
 from app.tenants.launches import Launch, NewLaunch
+from app.tenants.presence import Patience
+
+# Asked for by a script again and again: that nobody is there is not changed by it.
+WATCHING = frozenset({"filing.moving_status"})
+# Where somebody says that they are there, or that they leave.
+ANSWERING = frozenset({"still_here.confirm", "ending.end"})
 
 
 def collaborators() -> Collaborators:
@@ -60,8 +68,34 @@ def open_launch_before(blueprint: Blueprint) -> None:
             # The tenant is known even when the session is not: its EHR may frame the page that says so.
             g.tenant_id = launches.find(tx, g.launch_id).tenant_id
             g.launch = launches.open_in_browser(tx, g.launch_id, secret, parts.clock())
-        require_same_origin(request, secret, parts.settings.public_url)
+            paused = presence.pause(tx, g.launch, parts.clock())
+        if parts.tenants.get(g.tenant_id) is None:  # retired a moment ago, its launches not ended yet
+            raise LaunchEnded(launches.ENDED["tenant_retired"])
         g.csrf = csrf_token(secret)
+        require_same_origin(request, secret, parts.settings.public_url)
+        _require_presence(paused)
+
+
+def patience() -> Patience:
+    """How long a launch may lie idle, as the operator set it."""
+    settings = collaborators().settings
+    return Patience(timedelta(minutes=settings.launch_idle_minutes), timedelta(minutes=settings.reconfirm_minutes))
+
+
+def _require_presence(paused: timedelta) -> None:
+    """Note that somebody is there. Raises `LaunchIdle` when nobody was for too long, until they say who they are."""
+    if request.endpoint not in ANSWERING and paused >= patience().idle:
+        minutes = int(paused.total_seconds()) // 60
+        raise LaunchIdle(f"Nobody used this page for {minutes} minutes.")
+    if request.endpoint not in WATCHING and presence.must_note(paused):
+        note_use(paused)
+
+
+def note_use(paused: timedelta) -> None:
+    """Write down that somebody used this request's launch after such a pause."""
+    parts = collaborators()
+    with parts.database.write() as tx:
+        presence.note_use(tx, current_launch().launch_id, paused, patience(), parts.clock())
 
 
 def current_launch() -> Launch:

@@ -1,18 +1,35 @@
 """The sign page: a second, deliberate step that names patient, visit, author and destination."""
 
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import get_args
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.drafting.template import TITLES
-from app.errors import CountersignError, NeedsSignIn, SigningRefused, StaleReview, TryAgain
+from app.errors import CountersignError, NeedsSignIn, PatientUnconfirmed, SigningRefused, StaleReview, TryAgain
 from app.notes.commands import SignNote
 from app.notes.reading import ReadNote
 from app.pages.error_pages import quoted_code
-from app.pages.note_page import current_landing, local_now, required_note
+from app.pages.note_page import local_now, required_note, shown_landing
 from app.pages.screens import Change, SignScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
 from app.pages.words import attention, banner
 from app.review.differences import differences
+from app.tenants.launches import Launch
+from app.tenants.presence import Doubt
+
+# Why the patient has to be confirmed once more.
+DOUBTS: Mapping[Doubt, str] = {
+    "": "",
+    "always": "Your organisation asks for this with every signature.",
+    "away": "This page was left alone for a while.",
+    "another_chart": "You opened another patient's chart after this one.",
+}
+if DOUBTS.keys() != set(get_args(Doubt)):
+    raise TypeError("every reason to confirm the patient needs its words")
 
 signature = Blueprint("signature", __name__, url_prefix="/charts/<launch_id>/sign")
 open_launch_before(signature)
@@ -32,21 +49,29 @@ def sign() -> ResponseReturnValue:
     """Sign what was displayed. A second click gives the same answer."""
     parts, launch, note = collaborators(), current_launch(), required_note()
     form = request.form
+    confirmed = hmac.compare_digest(form.get("patient_confirmed", "").encode(), confirmation(launch).encode())
     command = SignNote(
         launch,
         note.note_id,
         form.get("displayed_hash", ""),
         form.get("patient", ""),
         form.get("encounter", ""),
+        patient_confirmed=confirmed,
     )
     try:
         signed = parts.signing.sign(command)
-    except (StaleReview, SigningRefused, TryAgain, NeedsSignIn) as problem:
+    except (StaleReview, SigningRefused, PatientUnconfirmed, TryAgain, NeedsSignIn) as problem:
         screen = _screen(required_note(), problem)
         return render_template("charts/sign.html", screen=screen), problem.status
     if signed.ring:
         parts.relay.ring(signed.ring)
     return _to_note()
+
+
+def confirmation(launch: Launch) -> str:
+    """What the ticked box for the patient sends: only a page of this launch, for this patient, has it."""
+    told = f"the patient is {launch.patient} in {launch.launch_id}"
+    return hmac.new(current_csrf().encode(), told.encode(), hashlib.sha256).hexdigest()
 
 
 def _to_note() -> ResponseReturnValue:
@@ -61,7 +86,7 @@ def _screen(note: ReadNote, problem: CountersignError | None = None) -> SignScre
         launch_id=launch.launch_id,
         csrf=current_csrf(),
         banner=banner(draft, local_now()),
-        landing=current_landing(),
+        landing=shown_landing(preview.landing),
         unresolved=attention(note.review),
         changes=tuple(changes),
         statement=preview.statement,
@@ -69,6 +94,8 @@ def _screen(note: ReadNote, problem: CountersignError | None = None) -> SignScre
         displayed_hash=preview.displayed_hash,
         patient=launch.patient,
         encounter=launch.encounter or "",
+        confirm_why=DOUBTS[collaborators().signing.doubt(launch)],
+        confirm_token=confirmation(launch),
         problem=" ".join((problem.what_happened, *problem.what_to_do)) if problem else "",
         code=quoted_code(problem) if problem else "",
     )

@@ -34,6 +34,8 @@ SENTENCES = {
 PARKED = {
     "reauth": "Your access to {ehr} ended first. Start Countersign again from this chart and it goes on by itself.",
     "address_changed": "{ehr} has another address now than when you signed. Ask your administrator; nothing is sent.",
+    "switched_off": "Your organisation has filing switched off at the moment. Nothing is lost: when it is switched on "
+    "again, the note goes on by itself.",
     "conflict": "{ehr} shows something in the way of this note. Ask your administrator; nothing is sent until then.",
     "manual": "This needs your administrator. Nothing is sent until then.",
     "missing": "{ehr} said that it took the note and does not show it. Look in the chart before writing it again.",
@@ -42,9 +44,29 @@ PARKED = {
     "unreadable": "{ehr} does not let Countersign look for the note. It is not sent again. Look in the chart whether "
     "it is there, and ask your administrator.",
 }
+# Signed and not sent yet, for a reason that the clinician can do nothing about and should know.
+WAITING = {
+    "client_refused": "Signed. {ehr} does not accept Countersign itself at the moment, and your administrator is told. "
+    "The note is sent as soon as it does.",
+    "not_renewed": "Signed. {ehr} could not be asked to renew your access. Countersign keeps trying.",
+}
+# The header's line once the note is signed: where the note is now, no longer where it would go.
+PLACES = {
+    Stage.QUEUED: "{ehr}: signed, on its way into the chart",
+    Stage.SENDING: "{ehr}: signed, on its way into the chart",
+    Stage.OUTCOME_UNKNOWN: "{ehr}: signed; whether it is in the chart is being looked up",
+    Stage.FILED: "{ehr}: filed in the chart",
+    Stage.VERIFIED: "{ehr}: filed in the chart and read back",
+    Stage.DRIFTED: "{ehr}: filed in the chart, and changed there",
+    Stage.REJECTED: "{ehr}: signed, and not in the chart",
+    Stage.PARKED: "{ehr}: signed; the filing has stopped",
+    Stage.AWAITING_COPY: "{ehr}: signed; you copy it into the chart",
+    Stage.COPIED: "{ehr}: copied into the chart by you",
+}
 # The note itself is done: what waits is the record of who wrote it and what assisted.
 PROVENANCE_WAITS = {
     "reauth": " Its Provenance is still to be filed. Start Countersign again from this chart and it goes on by itself.",
+    "switched_off": " Its Provenance is still to be filed: that is switched off at the moment, and goes on by itself.",
     "address_changed": " Its Provenance was not filed: {ehr} has another address now. Ask your administrator.",
 }
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED})
@@ -56,14 +78,15 @@ STANDS_AT = {
     Stage.DRIFTED: Stage.VERIFIED,
 }
 
-if SENTENCES.keys() != set(Stage):
-    raise TypeError("every stage of a write needs its sentence")
+if not SENTENCES.keys() == PLACES.keys() == set(Stage):
+    raise TypeError("every stage of a write needs its sentence and its place")
 
 
 @dataclass(frozen=True)
 class Status:
-    """The status line."""
+    """The status line, and what the header says of where the note is."""
 
+    place: str
     steps: tuple[Step, ...]
     sentence: str
     settled: bool
@@ -77,10 +100,12 @@ def status(state: WritebackState, signed_at: datetime, ehr: str, zone: ZoneInfo)
     if state.parked_from is Stage.VERIFIED:
         stage, waits = Stage.VERIFIED, PROVENANCE_WAITS[state.parked_for].format(ehr=ehr)
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr)
-    sentence = SENTENCES[stage].format(ehr=ehr, parked=parked, differences=", ".join(state.differences)) + waits
+    words = WAITING.get(state.postponed_for, SENTENCES[stage]) if stage is Stage.QUEUED else SENTENCES[stage]
+    sentence = words.format(ehr=ehr, parked=parked, differences=", ".join(state.differences)) + waits
     line = COPYING if stage in (Stage.AWAITING_COPY, Stage.COPIED) else FILING
     signed = Step("signed", "Signed", "done", clock_time(signed_at.astimezone(zone)), "")
-    return Status((signed, *_steps(line, state, stage, zone)), sentence, stage not in WORKING, _action(stage))
+    place = PLACES[stage].format(ehr=ehr)
+    return Status(place, (signed, *_steps(line, state, stage, zone)), sentence, stage not in WORKING, _action(stage))
 
 
 def _steps(line: Line, state: WritebackState, stage: Stage, zone: ZoneInfo) -> list[Step]:

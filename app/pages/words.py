@@ -10,7 +10,6 @@ STATE_WORDS = {
     ClaimState.SUPPORTED: "",
     ClaimState.UNSUPPORTED: "No source found",
     ClaimState.CONTRADICTED: "Differs from the chart",
-    ClaimState.INFERRED: "Inferred",
     ClaimState.LEFT_BLANK: "Left for you",
 }
 SEX = {"male": "M", "female": "F", "other": "other", "unknown": "sex not recorded", "": "sex not recorded"}
@@ -51,13 +50,13 @@ def attention(review: Review) -> tuple[Attention, ...]:
 
 
 def _needs(claim: ReviewedClaim) -> str:
-    quote = _quoted(" ".join(claim.text.split()))
+    quote = quoted(" ".join(claim.text.split()))
     if claim.finding.state in (ClaimState.UNSUPPORTED, ClaimState.CONTRADICTED):
         return f"{STATE_WORDS[claim.finding.state]}: {quote}"
     return f"{'Confirm' if claim.claim.tier is Tier.HIGH else 'Check'}: {quote}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The beginning, up to the end of a word."""
     if len(text) <= LONGEST_QUOTE:
         return text

@@ -29,6 +29,10 @@ class SigningFacts:
 
 
 Rule = Callable[[SigningFacts], Refusal | None]
+NO_ROUTE = {
+    "encounter_missing": "This EHR takes a note only in a visit, and this chart was opened without one.",
+    "read_only": "Your organisation lets Countersign only read charts in this workflow at the moment.",
+}
 ENDED_WRONG = frozenset({"cancelled", "entered-in-error"})
 
 
@@ -90,5 +94,5 @@ def note_says_something(facts: SigningFacts) -> Refusal | None:
 def note_can_go_somewhere(facts: SigningFacts) -> Refusal | None:
     """A note that can be neither filed nor copied is not signed."""
     if facts.landing.route is Route.REFUSE:
-        return Refusal("no_route", "This EHR takes a note only in a visit, and this chart was opened without one.")
+        return Refusal("no_route", NO_ROUTE[facts.landing.reasons[0]])
     return None

@@ -46,3 +46,36 @@ def story(tx: Connection, tenant_id: str, streams: Sequence[str]) -> list[AuditL
     return [
         AuditLine(row.recorded_at, row.actor, row.tag, row.stream, json.loads(row.details)) for row in tx.execute(query)
     ]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody looks for in the trail; empty: anything."""
+
+    stream: str = ""
+    tag: str = ""
+    actor: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class NumberedLine:
+    """A line with its number in the tenant's log, by which the next page begins."""
+
+    sequence: int
+    line: AuditLine
+
+
+def search(tx: Connection, tenant_id: str, asked: Asked, before: int | None, limit: int) -> list[NumberedLine]:
+    """The newest lines that fit, or the newest before a number."""
+    query = select(table).where(table.c.tenant_id == tenant_id).order_by(table.c.sequence.desc()).limit(limit)
+    for column, value in ((table.c.stream, asked.stream), (table.c.tag, asked.tag), (table.c.actor, asked.actor)):
+        query = query.where(column == value) if value else query
+    query = query.where(table.c.recorded_at >= asked.since) if asked.since else query
+    query = query.where(table.c.recorded_at < asked.until) if asked.until else query
+    query = query.where(table.c.sequence < before) if before is not None else query
+    return [
+        NumberedLine(row.sequence, AuditLine(row.recorded_at, row.actor, row.tag, row.stream, json.loads(row.details)))
+        for row in tx.execute(query)
+    ]

@@ -1,6 +1,8 @@
 """Where each write stands: one row for each write-back, for the worklist and the counts that operations look at."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 from structlog import get_logger
@@ -8,6 +10,7 @@ from structlog import get_logger
 from app.errors import Corrupt
 from app.event_log.read import read_stream
 from app.event_log.recorded import Recorded
+from app.outbox.tables import outbox
 from app.projections.tables import write_status as table
 from app.projections.upsert import upsert
 from app.writebacks.state import fold
@@ -59,6 +62,17 @@ def counts(tx: Connection) -> dict[tuple[str, str], int]:
     return {(tenant_id, stage): count for tenant_id, stage, count in tx.execute(query)}
 
 
+def waiting_for_switch(tx: Connection) -> list[tuple[str, str, str]]:
+    """Tenant, workflow and id of every write that stopped because writing was switched off."""
+    query = (
+        select(table.c.tenant_id, outbox.c.workflow, table.c.writeback_id)
+        .join(outbox, outbox.c.writeback_id == table.c.writeback_id)
+        .where(table.c.stage == "parked", table.c.parked_for == "switched_off")
+        .order_by(table.c.since)
+    )
+    return [(row.tenant_id, row.workflow, row.writeback_id) for row in tx.execute(query)]
+
+
 def waiting_for_sign_in(tx: Connection, tenant_id: str, issuer: str, subject: str, patient: str) -> list[str]:
     """The write-backs of this user about this patient that stopped because their token had ended."""
     query = (
@@ -68,3 +82,25 @@ def waiting_for_sign_in(tx: Connection, tenant_id: str, issuer: str, subject: st
         .where(table.c.stage == "parked", table.c.parked_for == "reauth")
     )
     return list(tx.execute(query).scalars())
+
+
+@dataclass(frozen=True)
+class ParkedWrites:
+    """Writes of one tenant that stopped for one reason, and since when the first of them waits."""
+
+    tenant_id: str
+    reason: str
+    count: int
+    oldest: datetime
+
+
+def parked(tx: Connection) -> list[ParkedWrites]:
+    """What stopped and waits, by tenant and reason, the longest wait first."""
+    oldest = func.min(table.c.since).label("oldest")
+    query = (
+        select(table.c.tenant_id, table.c.parked_for, func.count().label("count"), oldest)
+        .where(table.c.stage == "parked")
+        .group_by(table.c.tenant_id, table.c.parked_for)
+        .order_by(oldest)
+    )
+    return [ParkedWrites(row.tenant_id, row.parked_for, row[2], row.oldest) for row in tx.execute(query)]

@@ -6,7 +6,11 @@ from enum import StrEnum
 from app.outbox.pause import pause
 from app.writebacks.commands import Command, MarkUnknown, ParkWrite, PostponeAttempt, RejectWrite
 from vendors import errors
-from vendors.errors import VendorError
+from vendors.errors import TokenRefused, VendorError
+from vendors.transport import SignersTransport
+
+# Why a send goes again that was refused for its token: the token was renewed. Twice in a row it is no answer any more.
+TOKEN_RENEWED = "token_renewed"  # noqa: S105 - a reason, not a token
 
 
 class NextStep(StrEnum):
@@ -24,6 +28,7 @@ STEPS: dict[type[VendorError], NextStep] = {
     errors.NotSent: NextStep.POSTPONE,
     errors.EgressBlocked: NextStep.PARK_FOR_ADMIN,
     errors.Throttled: NextStep.POSTPONE,
+    errors.TokenNotRenewed: NextStep.POSTPONE,
     errors.Rejected: NextStep.REJECT,
     errors.InvalidResource: NextStep.REJECT,
     errors.TokenRefused: NextStep.PARK_FOR_SIGN_IN,
@@ -47,6 +52,15 @@ def leaves(root: type[VendorError] = VendorError) -> set[type[VendorError]]:
 
 if missing := leaves() - STEPS.keys():
     raise TypeError(f"these vendor errors have no next step: {sorted(leaf.__name__ for leaf in missing)}")
+
+
+def may_go_again(error: VendorError, transport: SignersTransport, postponed_for: str) -> bool:
+    """Whether a new attempt may follow at once, because this one was refused for a token that was renewed (A67).
+
+    A 401 proves that nothing was executed. The new attempt is begun in the log like every other. Raises
+    `TokenNotRenewed` when it is not known yet whether there is another token.
+    """
+    return isinstance(error, TokenRefused) and postponed_for != TOKEN_RENEWED and transport.renew_token()
 
 
 def next_command(error: VendorError, attempts: int, now: datetime) -> Command:

@@ -14,12 +14,14 @@ from structlog import get_logger
 from app.artifacts.store import ArtifactStore
 from app.clock import Clock
 from app.db import Database
-from app.errors import NeedsSignIn
+from app.errors import NeedsSignIn, TryAgain
 from app.outbox import rows as outbox
 from app.outbox.pause import PATIENCE, pause, pause_after
 from app.outbox.rows import Lease
 from app.provenance.records import targeting
-from app.publication.next_step import STEPS, NextStep
+from app.publication.leave import Leave
+from app.publication.next_step import STEPS, TOKEN_RENEWED, NextStep, may_go_again
+from app.publication.publish import signer_of
 from app.tenants.ehr import EHRs
 from app.writebacks.commands import (
     BeginProvenance,
@@ -32,10 +34,11 @@ from app.writebacks.commands import (
 )
 from app.writebacks.handlers import WritebackCommands
 from app.writebacks.state import Stage, WritebackState
-from vendors.errors import Rejected, TokenRefused, Unsupported, VendorError
-from vendors.transport import FHIRTransport
+from vendors.errors import Rejected, TokenNotRenewed, TokenRefused, Unsupported, VendorError
+from vendors.transport import FHIRTransport, SignersTransport
 
 MOST_UNCLEAR = 2
+RESOURCE = "Provenance"
 
 log = get_logger()
 
@@ -48,23 +51,31 @@ class ProvenancePublication:
         database: Database,
         artifacts: ArtifactStore,
         writebacks: WritebackCommands,
+        leave: Leave,
         ehrs: EHRs,
         clock: Clock,
     ) -> None:
         self._database = database
         self._artifacts = artifacts
         self._writebacks = writebacks
+        self._leave = leave
         self._ehrs = ehrs
         self._clock = clock
 
     def send(self, lease: Lease, state: WritebackState) -> None:
         """File the Provenance unless the EHR already holds ours, or may still be about to hold it."""
+        # One that may be there already is looked for all the same: reading is never switched off.
+        if not state.provenance_unclear and self._leave.is_refused(lease, state, RESOURCE, self._clock()):
+            return
         body = self._body(lease, state)
         try:
-            transport = self._ehrs.under_grant_of(lease.tenant_id, state.launch_id, lease.writeback_id)
+            signer = signer_of(state)
+            transport = self._ehrs.under_signers_grant(lease.tenant_id, state.launch_id, signer, lease.writeback_id)
             known = self._find(lease, state, transport, body)
         except NeedsSignIn as ended:
             self._record(lease, park_without_grant(ended))
+        except TryAgain:
+            self._postpone(lease, self._clock() + pause_after(self._waited(state)))
         except TokenRefused:
             self._record(lease, ParkWrite("reauth"))
         except VendorError as error:
@@ -87,7 +98,7 @@ class ProvenancePublication:
                 return str(held.get("id"))
         return None
 
-    def _not_there(self, lease: Lease, state: WritebackState, transport: FHIRTransport, body: bytes) -> None:
+    def _not_there(self, lease: Lease, state: WritebackState, transport: SignersTransport, body: bytes) -> None:
         """Send it, or wait while what was sent may still appear, or give it up when that happened too often."""
         now = self._clock()
         begun_at = state.provenance_begun_at or now
@@ -101,18 +112,27 @@ class ProvenancePublication:
         else:
             self._post(lease, state, transport, body)
 
-    def _post(self, lease: Lease, state: WritebackState, transport: FHIRTransport, body: bytes) -> None:
-        self._record(lease, BeginProvenance(lease.fence), keep_lease=True)
+    def _post(self, lease: Lease, state: WritebackState, transport: SignersTransport, body: bytes) -> None:
+        with self._database.write() as tx:
+            if self._leave.is_refused_in(tx, lease, state, RESOURCE, self._clock()):
+                return
+            self._writebacks.by_worker(tx, lease, BeginProvenance(lease.fence), self._clock(), keep_lease=True)
         try:
             receipt = self._ehrs.adapter(lease.tenant_id).create_provenance(transport, body)
         except VendorError as error:
-            self._not_filed(lease, state, error)
+            self._not_filed(lease, state, transport, error)
         else:
             self._record(lease, RecordProvenance(receipt.resource_id, found=False))
 
-    def _not_filed(self, lease: Lease, state: WritebackState, error: VendorError) -> None:
+    def _not_filed(self, lease: Lease, state: WritebackState, transport: SignersTransport, error: VendorError) -> None:
         """What a failed send means, by the same table as the note's; an unclear one leaves its beginning to stand."""
         self._log(lease, error)
+        try:
+            if may_go_again(error, transport, state.postponed_for):
+                self._record(lease, PostponeProvenance(TOKEN_RENEWED, self._clock()))
+                return
+        except TokenNotRenewed as not_now:
+            error = not_now
         now, reason = self._clock(), type(error).__name__
         match STEPS[type(error)]:
             case NextStep.ASK_FIRST:

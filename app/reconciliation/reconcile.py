@@ -13,7 +13,7 @@ from structlog import get_logger
 from app.artifacts.store import ArtifactStore
 from app.clock import Clock
 from app.db import Database
-from app.errors import NeedsSignIn
+from app.errors import ClientRefused, NeedsSignIn, TryAgain
 from app.outbox import rows as outbox
 from app.outbox.pause import PATIENCE, pause_after
 from app.outbox.rows import Lease
@@ -110,13 +110,16 @@ class Reconciliation:
 
     def _wait(self, lease: Lease, state: WritebackState, reason: str, asked_for_seconds: float | None = None) -> None:
         """Look again later; after long enough a person is asked, and it is never sent again."""
-        now = self._clock()
-        since = state.since(state.stage) if state.stage else None
-        waited = now - (since or now)
+        waited = self._waited(state)
         if waited > PATIENCE:
             self._record(lease, ParkWrite(reason))
         else:
-            self._postpone(lease, now + pause_after(waited, asked_for_seconds))
+            self._postpone(lease, self._clock() + pause_after(waited, asked_for_seconds))
+
+    def _waited(self, state: WritebackState) -> timedelta:
+        now = self._clock()
+        since = state.since(state.stage) if state.stage else None
+        return now - (since or now)
 
     def _ask(self, lease: Lease, state: WritebackState) -> list[StoredNote] | None:
         """What the EHR shows; None when it could not be asked and the write was postponed or parked instead."""
@@ -125,6 +128,11 @@ class Reconciliation:
             return _held(self._ehrs.adapter(lease.tenant_id), transport, state, self._payload(lease, state))
         except NeedsSignIn as ended:
             self._record(lease, park_without_grant(ended))
+        except ClientRefused:
+            # Everybody's writes wait for one repair, so no person is asked about each of them.
+            self._postpone(lease, self._clock() + pause_after(self._waited(state)))
+        except TryAgain:
+            self._wait(lease, state, "unreadable")
         except TokenRefused:
             self._record(lease, ParkWrite("reauth"))
         except VendorError as error:

@@ -1,19 +1,40 @@
 """The door to a tenant's EHR: a FHIR transport that carries one launch's own token, and nobody else's."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import requests
 
-from app.clock import Clock
 from app.db import Database
-from app.errors import AddressChanged
+from app.errors import Corrupt, NeedsSignIn, TryAgain
 from app.ids import LaunchId, TenantId
-from app.tenants.grants import Grants
-from app.tenants.registrations import Tenant, Tenants
+from app.tenants import launches
+from app.tenants.directory import Tenants
+from app.tenants.launches import Launch
+from app.tenants.registrations import Tenant
+from app.tenants.renewal import Renewal
+from launch.scopes import GrantedScopes
+from vendors.bearer import NotRenewedNow, Renew
 from vendors.contract import VendorAdapter
-from vendors.transport import FHIRTransport
+from vendors.transport import FHIRTransport, SignersTransport
 
 Sessions = Callable[[Tenant], requests.Session]
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Who signed, in whose chart, at which EHR: what a launch must match before a note leaves under its grant."""
+
+    issuer: str
+    subject: str
+    fhir_user: str
+    patient: str
+    fhir_base: str
+
+    def is_of(self, launch: Launch) -> bool:
+        """Whether the launch is this person's own, in this chart."""
+        theirs = (launch.issuer, launch.subject, launch.fhir_user, launch.patient, launch.fhir_base)
+        return theirs == (self.issuer, self.subject, self.fhir_user, self.patient, self.fhir_base)
 
 
 class EHRs:
@@ -23,17 +44,15 @@ class EHRs:
         self,
         tenants: Tenants,
         adapters: dict[str, VendorAdapter],
-        grants: Grants,
+        renewal: Renewal,
         sessions: Sessions,
         database: Database,
-        clock: Clock,
     ) -> None:
         self._tenants = tenants
         self._adapters = adapters
-        self._grants = grants
+        self._renewal = renewal
         self._sessions = sessions
         self._database = database
-        self._clock = clock
 
     def tenant(self, tenant_id: TenantId) -> Tenant:
         """The registration. Raises `Misconfigured` when it was removed while work for it was left."""
@@ -48,13 +67,42 @@ class EHRs:
         return self._adapters[self.tenant(tenant_id).vendor]
 
     def under_grant_of(self, tenant_id: TenantId, launch_id: LaunchId, correlation_id: str = "") -> FHIRTransport:
-        """A transport that carries this launch's own token to the address that it was granted for.
+        """A transport that carries this launch's own token to the address that it was granted for, for reading.
 
-        Raises `NeedsSignIn` when that token has ended, and `AddressChanged` when the tenant has another address now.
+        The token is renewed when it is about to end, and once more when the EHR refuses it. Raises `NeedsSignIn` when
+        it has ended, `AddressChanged` when the tenant has another address now, and `TryAgain` when it could not be
+        renewed just now.
         """
         tenant = self.tenant(tenant_id)
+        token = self._renewal.usable(tenant, launch_id).access_token
+        renew = self._renew(tenant, launch_id)
+        return FHIRTransport(tenant.fhir_base, self.session(tenant), token, tenant.vendor, correlation_id, renew)
+
+    def under_signers_grant(
+        self, tenant_id: TenantId, launch_id: LaunchId, signer: Signer, correlation_id: str = ""
+    ) -> SignersTransport:
+        """The only door through which a note leaves: the launch must be the signer's own (A63).
+
+        Raises `Corrupt` when it is not, or when its grant reaches beyond its user; and what `under_grant_of` raises.
+        """
         with self._database.read() as tx:
-            grant = self._grants.open(tx, tenant_id, launch_id, self._clock())
-        if grant.fhir_base != tenant.fhir_base:
-            raise AddressChanged("The EHR has another address now than when this chart was opened.")
-        return FHIRTransport(tenant.fhir_base, self.session(tenant), grant.access_token, tenant.vendor, correlation_id)
+            launch = launches.find(tx, launch_id)
+        if launch.tenant_id != tenant_id or not signer.is_of(launch):
+            raise Corrupt("The launch whose access would send this note is not its signer's own.")
+        if GrantedScopes(launch.scopes).reaches_beyond_the_user:
+            raise Corrupt("The access that would send this note is not its signer's alone.")
+        tenant = self.tenant(tenant_id)
+        token = self._renewal.usable(tenant, launch_id).access_token
+        renew = self._renew(tenant, launch_id)
+        return SignersTransport(tenant.fhir_base, self.session(tenant), token, tenant.vendor, correlation_id, renew)
+
+    def _renew(self, tenant: Tenant, launch_id: LaunchId) -> Renew:
+        def renew(refused: str) -> str | None:
+            try:
+                return self._renewal.after_refusal(tenant, launch_id, refused).access_token
+            except NeedsSignIn:
+                return None
+            except TryAgain as not_now:
+                raise NotRenewedNow from not_now
+
+        return renew

@@ -10,12 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select
 
 from app.errors import LaunchEnded, NotFound
 from app.event_log.canonical import digest
 from app.ids import LaunchId, TenantId
+from app.tenants.ending import end_launch, hold_launches
 from app.tenants.tables import launches
+
+ENDED = {
+    "signed_out": "You signed out of this session.",
+    "another_person": "This session ended when another person started Countersign in this browser.",
+    "tenant_retired": "Your organisation has ended its use of Countersign.",
+}
 
 
 @dataclass(frozen=True)
@@ -71,13 +78,25 @@ def open_in_browser(tx: Connection, launch_id: str, browser_secret: str, now: da
     Raises `NotFound` for an unknown id and `LaunchEnded` for a missing or foreign cookie or an expired launch.
     """
     row = _row(tx, launch_id)
-    if row.ended_at is not None:
-        raise LaunchEnded("This session ended when another person started Countersign in this browser.")
+    _require_not_ended(row)
     if not _holds(row, browser_secret):
         raise LaunchEnded("This browser does not hold the session of this chart.")
-    if row.expires_at <= now:
-        raise LaunchEnded("This session has been open for too long and was closed.")
+    _require_not_expired(row, now)
     return _launch(row)
+
+
+def hold_open(tx: Connection, launch_id: str, now: datetime) -> None:
+    """Keep the launch from being ended until this transaction is; for whatever is written in its user's name.
+
+    Asked first in the transaction: whoever ends a launch takes this row's lock before any other too. Raises
+    `NotFound`, and `LaunchEnded` when the launch ended, or expired, after the page's request was let in.
+    """
+    query = select(launches).where(launches.c.launch_id == launch_id).with_for_update(read=True)
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such session.")
+    _require_not_ended(row)
+    _require_not_expired(row, now)
 
 
 def end_of_others(tx: Connection, presented: Mapping[str, str], user: Launch, now: datetime) -> set[str]:
@@ -85,14 +104,26 @@ def end_of_others(tx: Connection, presented: Mapping[str, str], user: Launch, no
 
     One browser is one person at a time: whoever signs in next must not find the last one's charts open.
     """
-    ended = set()
-    for launch_id, secret in presented.items():
-        row = tx.execute(select(launches).where(launches.c.launch_id == launch_id)).one_or_none()
-        if row is None or not _holds(row, secret) or (row.issuer, row.subject) == (user.issuer, user.subject):
-            continue
-        tx.execute(update(launches).where(launches.c.launch_id == launch_id).values(ended_at=now))
-        ended.add(launch_id)
-    return ended
+    known = tx.execute(select(launches).where(launches.c.launch_id.in_(presented))).all()
+    others = {
+        LaunchId(row.launch_id): TenantId(row.tenant_id)
+        for row in known
+        if _holds(row, presented[row.launch_id]) and (row.issuer, row.subject) != (user.issuer, user.subject)
+    }
+    hold_launches(tx, others)
+    for launch_id, tenant_id in others.items():
+        end_launch(tx, tenant_id, launch_id, "another_person", actor=user.actor, now=now)
+    return set(others)
+
+
+def _require_not_ended(row: Row[tuple[object, ...]]) -> None:
+    if row.ended_at is not None:
+        raise LaunchEnded(ENDED.get(row.ended_for or "", "This session was ended."))
+
+
+def _require_not_expired(row: Row[tuple[object, ...]], now: datetime) -> None:
+    if row.expires_at <= now:
+        raise LaunchEnded("This session has been open for too long and was closed.")
 
 
 def _holds(row: Row[tuple[object, ...]], secret: str) -> bool:

@@ -11,14 +11,18 @@ from vendors.egress import EgressPolicy, guarded_session
 class TenantSessions:
     """Hands out the session of a tenant, made at its first use."""
 
-    def __init__(self) -> None:
-        self._sessions: dict[str, requests.Session] = {}
+    def __init__(self, *, loopback: bool) -> None:
+        """`loopback`: whether sandbox tenants may be on this machine, as `Settings.on_this_machine` says."""
+        self._loopback = loopback
+        self._sessions: dict[str, tuple[EgressPolicy, requests.Session]] = {}
         self._lock = Lock()
 
     def __call__(self, tenant: Tenant) -> requests.Session:
-        """The tenant's session; it reaches the tenant's registered origins and nothing else."""
+        """The tenant's session; it reaches the origins that are registered now and nothing else."""
+        policy = EgressPolicy(tenant.origins, allow_loopback=self._loopback and tenant.is_sandbox)
         with self._lock:
-            if tenant.id not in self._sessions:
-                policy = EgressPolicy(tenant.origins, allow_loopback=tenant.is_sandbox)
-                self._sessions[tenant.id] = guarded_session(policy)
-            return self._sessions[tenant.id]
+            made_for, session = self._sessions.get(tenant.id, (None, None))
+            if session is None or made_for != policy:  # a registration may change while we run
+                session = guarded_session(policy)
+                self._sessions[tenant.id] = (policy, session)
+            return session

@@ -1,6 +1,6 @@
 """Registrations and what is switched off in them, our own keys, launches, and the sealed tokens of each."""
 
-from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text
 
 from app.db import UTCDateTime, metadata
 
@@ -11,7 +11,10 @@ launch_transactions = Table(
     Column("ciphertext", LargeBinary, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("key_id", String(32), nullable=False),
-    Column("expires_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False, index=True),
+    # Whose launch it is: so many may wait for each tenant. Counted in the index alone, as the rows are long.
+    Column("tenant_id", String(64), nullable=False, server_default=""),
+    Index(None, "tenant_id", "expires_at"),
 )
 
 launches = Table(
@@ -31,6 +34,7 @@ launches = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
     Column("last_seen_at", UTCDateTime, nullable=True),
+    Column("away_at", UTCDateTime, nullable=True),
     Column("ended_at", UTCDateTime, nullable=True),
     Column("ended_for", String(32), nullable=True),
 )
@@ -48,6 +52,8 @@ grants = Table(
     Column("renewals", Integer, nullable=False, server_default="0"),
     Column("renewing_until", UTCDateTime, nullable=True),
     Column("ended_for", String(32), nullable=True),
+    Column("return_tries", Integer, nullable=False, server_default="0"),
+    Column("return_due_at", UTCDateTime, nullable=True),
 )
 
 client_keys = Table(
@@ -79,6 +85,7 @@ sealed_secrets = Table(
     metadata,
     Column("tenant_id", String(64), primary_key=True),
     Column("name", String(64), primary_key=True),
+    Column("origin", String(512), nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("key_id", String(32), nullable=False),

@@ -32,6 +32,7 @@ class WritebackQueued(Event):
     profile_version: str
     provenance: ArtifactRef
     provenance_route: str
+    file_as: str = "final"
 
 
 class CopyOffered(Event):
@@ -53,6 +54,7 @@ class CopyOffered(Event):
     profile: str
     profile_version: str
     provenance: ArtifactRef
+    reasons: tuple[str, ...] = ()
 
 
 class CopyConfirmed(Event):

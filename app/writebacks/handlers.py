@@ -56,7 +56,7 @@ def queue(
     if executed_by != writeback_id:
         raise Corrupt("This write was ordered before, by another signature.")
     append(tx, tenant_id, stream_of(writeback_id), 0, [order], actor=actor, causation=causation, now=now)
-    outbox.put(tx, writeback_id, partition, now)
+    outbox.put(tx, writeback_id, partition, now, order.launch_id)
     return partition
 
 
@@ -108,7 +108,7 @@ class WritebackCommands:
         if state.stage is WAITS_FOR[type(command)]:
             self._carry_out(tx, tenant_id, writeback_id, state, command, actor, now)
             if isinstance(command, ResumeWrite):
-                outbox.wake(tx, writeback_id, now)
+                outbox.wake(tx, writeback_id, now, command.launch_id)
         return state
 
     def _carry_out(

@@ -89,6 +89,7 @@ class WritebackState:
     adopted: bool = False
     parked_from: Stage | None = None
     parked_for: str = ""
+    postponed_for: str = ""
     resource_id: str | None = None
     resource_version: str | None = None
     reply: ArtifactRef | None = None
@@ -140,14 +141,13 @@ def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
         case WritebackQueued() | CopyOffered():
             settled = isinstance(event, CopyOffered) or event.provenance_route == "kept"
             return {"order": event, "launch_id": LaunchId(event.launch_id), "provenance_settled": settled}
-        case AttemptBegun():
-            return {"attempts": event.attempt, "absences": 0, "absence_counts_from": None}
-        case OutcomeBecameUnknown():
-            return {"unclear": before.unclear + 1, "unknown_for": event.reason}
+        case AttemptBegun() | AttemptPostponed() | OutcomeBecameUnknown():
+            return _of_attempt(event, before)
         case AbsenceSeen():
             return {"absences": event.times, "absence_counts_from": event.due_at}
         case WritebackFiled():
-            return {"adopted": event.found, **_only(event, "resource_id", "resource_version", "reply")}
+            learnt = _only(event, "resource_id", "resource_version", "reply")
+            return {"adopted": event.found, "postponed_for": "", **learnt}
         case WritebackVerified() | WritebackDrifted():
             return _only(event, "resource_id", "resource_version", "stored", "differences")
         case WritebackParked():
@@ -155,11 +155,24 @@ def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
             not_executed = event.reason == "reauth" and before.stage is S.SENDING
             return {"parked_from": S.QUEUED if not_executed else before.stage, "parked_for": event.reason}
         case WritebackResumed():
-            return {"launch_id": LaunchId(event.launch_id), "parked_from": None, "parked_for": ""}
+            launch_id = LaunchId(event.launch_id)
+            return {"launch_id": launch_id, "parked_from": None, "parked_for": "", "postponed_for": ""}
         case ProvenanceBegun() | ProvenancePostponed() | ProvenanceFiled() | ProvenanceRefused():
             return _of_provenance(recorded, before)
         case _:
             return {}
+
+
+def _of_attempt(
+    event: AttemptBegun | AttemptPostponed | OutcomeBecameUnknown, before: WritebackState
+) -> dict[str, Any]:
+    match event:
+        case AttemptBegun():
+            return {"attempts": event.attempt, "absences": 0, "absence_counts_from": None}
+        case AttemptPostponed():
+            return {"postponed_for": event.reason}
+        case OutcomeBecameUnknown():
+            return {"unclear": before.unclear + 1, "unknown_for": event.reason}
 
 
 def _of_provenance(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
@@ -169,7 +182,8 @@ def _of_provenance(recorded: Recorded, before: WritebackState) -> dict[str, Any]
             unclear = before.provenance_unclear + 1
             return {"provenance_unclear": unclear, "provenance_begun_at": recorded.recorded_at}
         case ProvenancePostponed():
-            return {"provenance_unclear": before.provenance_unclear - 1}
+            unclear = before.provenance_unclear - 1
+            return {"provenance_unclear": unclear, "postponed_for": recorded.event.reason}
         case _:
             return {"provenance_settled": True}
 

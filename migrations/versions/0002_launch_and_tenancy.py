@@ -1,5 +1,7 @@
 """registrations in the database, key rotation, switches, launch traces, administrators"""
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,13 +14,21 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    with op.batch_alter_table("launch_transactions") as table:
+        table.add_column(sa.Column("tenant_id", sa.String(64), nullable=False, server_default=""))
+    op.create_index("ix_launch_transactions_expires_at", "launch_transactions", ["expires_at"])
+    op.create_index("ix_launch_transactions_tenant_id_expires_at", "launch_transactions", ["tenant_id", "expires_at"])
     with op.batch_alter_table("launches") as table:
         table.add_column(sa.Column("last_seen_at", MOMENT, nullable=True))
+        table.add_column(sa.Column("away_at", MOMENT, nullable=True))
         table.add_column(sa.Column("ended_for", sa.String(32), nullable=True))
     with op.batch_alter_table("grants") as table:
         table.add_column(sa.Column("renewals", sa.Integer(), nullable=False, server_default="0"))
         table.add_column(sa.Column("renewing_until", MOMENT, nullable=True))
         table.add_column(sa.Column("ended_for", sa.String(32), nullable=True))
+        table.add_column(sa.Column("return_tries", sa.Integer(), nullable=False, server_default="0"))
+        table.add_column(sa.Column("return_due_at", MOMENT, nullable=True))
+    _tell_writes_their_launch()
     _let_a_tenant_have_several_keys()
     op.create_table(
         "registrations",
@@ -34,6 +44,7 @@ def upgrade() -> None:
         "sealed_secrets",
         sa.Column("tenant_id", sa.String(64), nullable=False),
         sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("origin", sa.String(512), nullable=False),
         *_sealed(),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "name", name="pk_sealed_secrets"),
@@ -89,11 +100,36 @@ def downgrade() -> None:
         op.drop_table(name)
     _keep_one_key_for_each_tenant()
     with op.batch_alter_table("grants") as table:
-        for column in ("renewals", "renewing_until", "ended_for"):
+        for column in ("renewals", "renewing_until", "ended_for", "return_tries", "return_due_at"):
             table.drop_column(column)
+    op.drop_index("ix_outbox_launch_id", "outbox")
+    with op.batch_alter_table("outbox") as table:
+        table.drop_column("launch_id")
+    op.drop_index("ix_launch_transactions_tenant_id_expires_at", "launch_transactions")
+    op.drop_index("ix_launch_transactions_expires_at", "launch_transactions")
+    with op.batch_alter_table("launch_transactions") as table:
+        table.drop_column("tenant_id")
     with op.batch_alter_table("launches") as table:
-        for column in ("last_seen_at", "ended_for"):
+        for column in ("last_seen_at", "away_at", "ended_for"):
             table.drop_column(column)
+
+
+def _tell_writes_their_launch() -> None:
+    """Whose grant sends a write: said by the event that ordered it, or by the newest that let it go on."""
+    with op.batch_alter_table("outbox") as table:
+        table.add_column(sa.Column("launch_id", sa.String(64), nullable=False, server_default=""))
+    op.create_index("ix_outbox_launch_id", "outbox", ["launch_id"])
+    database = op.get_bind()
+    told = database.execute(
+        sa.text(
+            "SELECT stream, payload FROM events WHERE tag IN ('writeback:queued', 'writeback:resumed')"
+            " ORDER BY tenant_id, sequence"
+        )
+    )
+    launches = {stream.removeprefix("writeback:"): json.loads(payload)["launch_id"] for stream, payload in told}
+    for writeback_id, launch_id in launches.items():
+        change = sa.text("UPDATE outbox SET launch_id = :launch_id WHERE writeback_id = :writeback_id")
+        database.execute(change, {"launch_id": launch_id, "writeback_id": writeback_id})
 
 
 def _let_a_tenant_have_several_keys() -> None:
@@ -171,6 +207,7 @@ def _create_administrators() -> None:
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("state_digest", name="pk_admin_sign_ins"),
     )
+    op.create_index("ix_admin_sign_ins_expires_at", "admin_sign_ins", ["expires_at"])
 
 
 def _sealed() -> tuple[sa.Column[bytes], sa.Column[bytes], sa.Column[str]]:

@@ -43,7 +43,7 @@ def _stage(stage: StrEnum | None, nothing: str = NOT_YET) -> str:
 
 def _default(value: object) -> str:
     if isinstance(value, Path):
-        return f"`{value.relative_to(ROOT) if value.is_absolute() else value}`"
+        return f"`{value.relative_to(ROOT) if value.is_relative_to(ROOT) else value}`"
     return f"`{value}`" if value != "" else "(empty)"
 
 

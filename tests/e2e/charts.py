@@ -144,14 +144,8 @@ def edit(line: Locator, text: str) -> None:
 
 def to_sign_step(app: App) -> None:
     """From the draft to the sign page."""
-    link, card = app.locator("#next-step [data-to-sign]", has_text="Review and sign"), app.locator(".sign-card")
-    link.click()
-    try:
-        expect(card).to_be_visible()
-    except AssertionError:
-        # The bar is redrawn after each saved decision; a press on a link that is redrawn under it does nothing.
-        link.click()
-        expect(card).to_be_visible()
+    app.locator("#next-step [data-to-sign]", has_text="Review and sign").click()
+    expect(app.locator(".sign-card")).to_be_visible()
 
 
 def confirm_all(app: App) -> None:
@@ -176,6 +170,11 @@ def sign(app: App) -> None:
     ready_to_sign(app)
     app.locator("#sign button").click()
     expect(app.locator("#status")).to_be_visible()
+
+
+def confirm_patient(app: App) -> None:
+    """Tick the patient's name on the sign page, where it asks for that."""
+    app.get_by_role("checkbox", name="This note is for").check()
 
 
 def reach(app: App, step: str) -> None:

@@ -11,20 +11,56 @@ from playwright.sync_api import Error as PlaywrightError
 from app.demo.browser import launch_chromium
 from app.demo.running import Demo
 from tests.e2e.charts import Charts
+from tests.e2e.launchers import chosen
+from tests.e2e.launchers.port import Launcher
 from tests.e2e.product import running_product, sandbox_of
 from tests.ehr import RunningSandbox
 
 WIDE = {"width": 1600, "height": 900}
 PATIENCE_MS = 15_000
 # What Chromium says by itself about an answer that is no success; the tests look at those answers themselves.
-# Copying falls back to a selection where the chart's frame does not let the app at the clipboard.
+# Copying falls back to a selection where the chart's frame does not let the app at the clipboard, and a launch that may
+# not ask for its cookie there goes on in a new window.
 NOT_AN_ERROR_OF_OURS = (
     "Failed to load resource: the server responded with a status of",
     "net::ERR_FAILED",
     "The Clipboard API has been blocked because of a permissions policy",
+    "requestStorageAccess: Refused to execute request. The document is sandboxed",
 )
 
+# Tests that can drive a launcher that is not ours ask for this fixture; `--launcher` runs them and no others.
+ANY_LAUNCHER = "launcher"
 LOGS = ("web", "worker", "sandbox")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("launcher", "launches from an EHR's own sandbox: docs/qa.md")
+    group.addoption("--launcher", metavar="[NAME=]URL", help="launch from there, not from our sandbox")
+    group.addoption(
+        "--launcher-chart",
+        action="append",
+        default=[],
+        metavar="PATIENT/USER",
+        help="whose chart, twice, as it says it",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--launcher", None):
+        left_out = [item for item in items if ANY_LAUNCHER not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="package")
+def launcher(request: pytest.FixtureRequest) -> Launcher:
+    """Where the tests of any launcher launch from: our sandbox's Epic, or what `--launcher` says."""
+    said = request.config.getoption("--launcher", None)
+    if not said:
+        said = f"sandbox={request.getfixturevalue('demo').sandbox}/epic"
+    found = chosen(said, request.config.getoption("--launcher-chart", []))
+    found.prepare(lambda: request.getfixturevalue("demo"))
+    return found
 
 
 @pytest.fixture(scope="package")

@@ -10,6 +10,7 @@ from app.demo.running import Demo
 from tests.e2e.charts import (
     QUIET,
     Charts,
+    confirm_patient,
     document_of,
     draft_in_chart,
     draft_in_window,
@@ -111,10 +112,12 @@ def test_a_sign_in_that_does_not_complete_is_explained_in_the_frame(
 def test_a_note_that_changed_after_the_sign_page_opened_is_read_again_before_it_is_signed(
     page: Page, charts: Charts
 ) -> None:
+    """E37."""
     chart = charts.fresh()
     frame = draft_in_chart(page, chart)
     ready_to_sign(frame)
     edit(last_plan_line(draft_in_chart(page.context.new_page(), chart)), "Changed in the other window.")
+    page.bring_to_front()
 
     frame.locator("#sign button").click()
 
@@ -128,6 +131,7 @@ def test_a_note_that_changed_after_the_sign_page_opened_is_read_again_before_it_
 
 
 def test_a_double_click_on_sign_leaves_one_note(page: Page, charts: Charts) -> None:
+    """E38."""
     chart = charts.fresh()
     frame = draft_in_chart(page, chart)
     ready_to_sign(frame)
@@ -139,6 +143,7 @@ def test_a_double_click_on_sign_leaves_one_note(page: Page, charts: Charts) -> N
 
 
 def test_two_signatures_sent_at_the_same_moment_leave_one_note(page: Page, charts: Charts) -> None:
+    """E38."""
     chart = charts.fresh()
     frame = draft_in_chart(page, chart)
     ready_to_sign(frame)
@@ -156,6 +161,7 @@ def test_two_windows_on_one_line_show_both_texts_and_overwrite_nothing(page: Pag
     here = draft_in_chart(page, chart)
     there = draft_in_chart(page.context.new_page(), chart)
     edit(last_plan_line(there), "Written there.")
+    page.bring_to_front()
     write(last_plan_line(here), "Written here.")
     last_plan_line(here).get_by_role("button", name="Save and close").click()
 
@@ -167,6 +173,7 @@ def test_two_windows_on_one_line_show_both_texts_and_overwrite_nothing(page: Pag
     reloaded = draft_in_chart(page.context.new_page(), chart)
     expect(last_plan_line(reloaded).locator("[data-claim-text]")).to_have_text("Written there.")
 
+    page.bring_to_front()
     conflict.get_by_role("button", name="Save mine instead").click()
     expect(conflict).to_have_count(0)
     expect(last_plan_line(here).locator("[data-claim-text]")).to_have_text("Written here.")
@@ -178,6 +185,7 @@ def test_taking_the_saved_version_keeps_it(page: Page, charts: Charts) -> None:
     chart = charts.fresh()
     here = draft_in_chart(page, chart)
     edit(last_plan_line(draft_in_chart(page.context.new_page(), chart)), "Written there.")
+    page.bring_to_front()
     write(last_plan_line(here), "Written here.")
 
     here.get_by_role("button", name="Take the saved version").click()
@@ -187,16 +195,26 @@ def test_taking_the_saved_version_keeps_it(page: Page, charts: Charts) -> None:
 
 
 def test_two_charts_in_one_browser_never_cross(page: Page, charts: Charts) -> None:
+    """A69, A34."""
     one, other = charts.fresh(), charts.fresh()
     assert one.patient != other.patient
     other_page = page.context.new_page()
     frame, other_frame = draft_in_chart(page, one), draft_in_chart(other_page, other)
 
+    # One after the other in front, as a person does: a window behind draws nothing, and a press on what it scrolled
+    # goes to where that was when it last drew.
+    page.bring_to_front()
     edit(last_plan_line(frame), "Meant for the first patient.")
+    other_page.bring_to_front()
     edit(last_plan_line(other_frame), "Meant for the second patient.")
+    page.bring_to_front()
     ready_to_sign(frame)
+    other_page.bring_to_front()
     ready_to_sign(other_frame)
     other_frame.locator("#sign button").click()
+    page.bring_to_front()
+    expect(frame.locator(".sign-card")).to_contain_text("You opened another patient's chart after this one.")
+    confirm_patient(frame)
     frame.locator("#sign button").click()
     reach(frame, "Verified")
     reach(other_frame, "Verified")
@@ -210,6 +228,7 @@ def test_two_charts_in_one_browser_never_cross(page: Page, charts: Charts) -> No
 
 
 def test_a_page_of_one_chart_cannot_write_into_another_open_chart(page: Page, charts: Charts) -> None:
+    """A69, E08, E25."""
     one, other = charts.fresh(), charts.fresh()
     frame = draft_in_chart(page, one)
     other_page = page.context.new_page()
@@ -279,6 +298,7 @@ def test_text_that_cannot_be_saved_stays_and_is_saved_on_the_next_try(page: Page
     ],
 )
 def test_a_launch_link_that_is_no_launch_says_so(page: Page, demo: Demo, query: str, words: str) -> None:
+    """A08, E06."""
     answer = page.goto(f"{demo.app}/launch?{query.format(fhir=quote(demo.sandbox + '/epic/fhir', safe=''))}")
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(words)
@@ -289,13 +309,15 @@ def test_a_launch_link_that_is_no_launch_says_so(page: Page, demo: Demo, query: 
 
 
 def test_a_sign_in_answer_with_a_made_up_state_opens_nothing(page: Page, demo: Demo) -> None:
+    """A17."""
     page.goto(f"{demo.app}/callback/harbor-epic?code=abc&state={'x' * 43}")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("This sign-in is not open any more")
-    expect(page.locator("main")).to_contain_text("start Countersign again from the patient's chart")
+    expect(page.locator("main")).to_contain_text("start Countersign again from there")
 
 
 def test_a_sign_in_answer_is_of_no_use_a_second_time(page: Page, charts: Charts) -> None:
+    """A17."""
     callbacks: list[str] = []
     page.on("request", lambda one: callbacks.append(one.url) if "/callback/" in one.url else None)
     draft_in_window(page, charts.shared())
@@ -306,6 +328,7 @@ def test_a_sign_in_answer_is_of_no_use_a_second_time(page: Page, charts: Charts)
 
 
 def test_a_sign_in_answer_is_of_no_use_in_another_browser(charts: Charts, new_context: Browsers) -> None:
+    """A17."""
     chart = charts.shared()
     begin = chart.launch_url().replace("app.localhost", "127.0.0.1")
     to_ehr = requests.get(begin, allow_redirects=False, timeout=10).headers["Location"]
@@ -319,6 +342,7 @@ def test_a_sign_in_answer_is_of_no_use_in_another_browser(charts: Charts, new_co
 
 
 def test_the_pages_of_a_launch_are_closed_to_another_browser(page: Page, charts: Charts, new_context: Browsers) -> None:
+    """A69, E25."""
     draft_in_window(page, charts.shared())
     stranger = new_context().new_page()
 

@@ -64,6 +64,7 @@ def words(text: str) -> Iterable[str]:
 def test_no_token_and_no_verifier_ever_reaches_the_browser(
     page: Page, charts: Charts, sandbox: RunningSandbox, demo: Demo, ehr: str
 ) -> None:
+    """E01, A18."""
     seen = answers_to(page)
     frame = draft_in_chart(page, charts.fresh(ehr))
     looks = [document_of(page).evaluate(EVERYTHING_IN_THE_PAGE)]
@@ -88,6 +89,7 @@ def test_no_token_and_no_verifier_ever_reaches_the_browser(
 
 
 def test_the_search_for_tokens_would_find_one(page: Page, charts: Charts, sandbox: RunningSandbox) -> None:
+    """E01: the search itself."""
     secrets = Secrets(sandbox, "epic")
     secrets.fingerprints = {hashlib.sha256(b"q8Vh2_a-token.of~43+characters/x").hexdigest()}
     secrets.challenges = {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}  # the example of RFC 7636, appendix B
@@ -117,13 +119,14 @@ def everything_in(response: Response) -> str:
 
 
 def test_every_cookie_is_bound_to_host_tls_http_and_the_charts_site(page: Page, charts: Charts, demo: Demo) -> None:
+    """E02."""
     answers = answers_to(page)
     draft_in_chart(page, charts.shared())
 
     headers = [one for answer in answers if answer.url.startswith(demo.app) for one in answer.headers_array()]
     lines = [one["value"] for one in headers if one["name"].lower() == "set-cookie"]
     given = [line for line in lines if "Max-Age=0" not in line]
-    assert len(given) == 2  # one for the sign-in, one for the launch
+    assert len(given) == 3  # one to see whether the frame keeps cookies, one for the sign-in, one for the launch
     for line in lines:
         attributes = {part.strip() for part in line.split(";")[1:]}
         assert line.startswith("__Host-")
@@ -135,6 +138,7 @@ def test_every_cookie_is_bound_to_host_tls_http_and_the_charts_site(page: Page, 
 
 
 def test_only_the_tenants_own_ehr_may_frame_its_pages(page: Page, charts: Charts, demo: Demo) -> None:
+    """E06."""
     answers = answers_to(page)
     frame = draft_in_chart(page, charts.fresh("athenaone"))
     sign(frame)
@@ -151,6 +155,7 @@ def test_only_the_tenants_own_ehr_may_frame_its_pages(page: Page, charts: Charts
 
 
 def test_another_site_cannot_frame_an_open_chart(page: Page, charts: Charts) -> None:
+    """E06, E09."""
     draft_in_window(page, charts.shared())
     address = page.url
     page.route(ELSEWHERE, lambda route: route.fulfill(body=FRAMED.format(url=address), content_type="text/html"))
@@ -163,6 +168,7 @@ def test_another_site_cannot_frame_an_open_chart(page: Page, charts: Charts) -> 
 
 @pytest.mark.parametrize("stolen", [True, False], ids=["with a stolen token", "without a token"])
 def test_a_form_of_another_site_changes_nothing(page: Page, charts: Charts, stolen: bool) -> None:
+    """E08."""
     draft_in_window(page, charts.fresh("athenaone"))
     launch, line = page.url, page.locator("[data-claim]").last
     before = line.locator("[data-claim-text]").inner_text()
@@ -184,6 +190,7 @@ def test_a_form_of_another_site_changes_nothing(page: Page, charts: Charts, stol
 
 
 def test_our_own_page_without_the_token_changes_nothing(page: Page, charts: Charts) -> None:
+    """E08."""
     draft_in_window(page, charts.shared())
     url = page.locator("[data-editor]").last.evaluate("(form) => form.action")
 
@@ -201,6 +208,7 @@ def test_looking_at_a_chart_changes_nothing_in_it(page: Page, charts: Charts, sa
 
 
 def test_patient_data_is_neither_cached_nor_in_the_title_nor_sent_as_referrer(page: Page, charts: Charts) -> None:
+    """E07."""
     answers = answers_to(page)
     draft_in_window(page, charts.shared())
 
@@ -217,6 +225,7 @@ def test_patient_data_is_neither_cached_nor_in_the_title_nor_sent_as_referrer(pa
 def test_a_launch_in_one_browser_gives_another_browser_no_cookie(
     page: Page, charts: Charts, new_context: Browsers
 ) -> None:
+    """E11."""
     draft_in_window(page, charts.shared())
     names = {cookie["name"] for cookie in page.context.cookies()}
     other = new_context().new_page()

@@ -2,13 +2,10 @@
 
 import base64
 import re
-from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from sqlalchemy import update
 
-from app.tenants.tables import grants
 from app.writebacks.state import Stage
 from tests.service import OpenChart, Service
 
@@ -34,6 +31,7 @@ def outbound(service: Service) -> int:
     ],
 )
 def test_a_bad_launch_link_says_so_and_asks_nobody(service: Service, query: dict[str, list[str]]) -> None:
+    """A08, E14."""
     base = service.parts.tenants.require("harbor-epic").fhir_base
     filled = [(name, value.format(base=base)) for name, values in query.items() for value in values]
     before = outbound(service)
@@ -47,6 +45,7 @@ def test_a_bad_launch_link_says_so_and_asks_nobody(service: Service, query: dict
 
 
 def test_a_state_can_be_used_once_and_only_by_its_own_browser(service: Service) -> None:
+    """A17."""
     victim, attacker = service.browser(), service.browser()
     callback = service.authorize(victim)
 
@@ -62,6 +61,7 @@ def test_a_state_can_be_used_once_and_only_by_its_own_browser(service: Service) 
 
 
 def test_an_expired_state_says_that_it_took_too_long(service: Service) -> None:
+    """A17."""
     browser = service.browser()
     callback = service.authorize(browser)
     service.clock.advance(minutes=11)
@@ -71,6 +71,7 @@ def test_an_expired_state_says_that_it_took_too_long(service: Service) -> None:
 
 
 def test_a_state_of_one_tenant_is_refused_at_anothers_callback(service: Service) -> None:
+    """A15, A17."""
     browser = service.browser()
     parts = urlsplit(service.authorize(browser))
     answer = browser.get(f"/callback/lakeside-athenaone?{parts.query}", base_url=service.origin)
@@ -79,6 +80,7 @@ def test_a_state_of_one_tenant_is_refused_at_anothers_callback(service: Service)
 
 
 def test_a_token_response_without_patient_opens_nothing(service: Service) -> None:
+    """A33."""
     service.ehr.arm("epic", interaction="token", fault="token_without_patient", times=1)
     browser = service.browser()
     answer = service.callback(browser, service.authorize(browser))
@@ -139,6 +141,7 @@ def test_binary_instead_of_a_transcript_is_named_not_quoted(service: Service) ->
 
 
 def test_what_is_signed_must_be_what_was_displayed(service: Service) -> None:
+    """E37."""
     chart = service.drafted()
     chart.settle()
     form = chart.sign_form()
@@ -157,6 +160,7 @@ def test_what_is_signed_must_be_what_was_displayed(service: Service) -> None:
     ("field", "value"), [("patient", "Patient/other"), ("encounter", "Encounter/other"), ("patient", "")]
 )
 def test_a_page_that_names_another_patient_or_visit_cannot_sign(service: Service, field: str, value: str) -> None:
+    """E25, E36."""
     chart = service.drafted()
     chart.settle()
     answer = chart.sign(**{field: value})
@@ -169,6 +173,7 @@ def test_a_page_that_names_another_patient_or_visit_cannot_sign(service: Service
     "change", [{"status": "cancelled"}, {"status": "entered-in-error"}, {"subject": {"reference": "Patient/e1002"}}]
 )
 def test_a_visit_that_changed_in_the_ehr_since_the_launch_stops_the_signature(service: Service, change: dict) -> None:
+    """A34, E25."""
     chart = service.drafted()
     chart.settle()
     encounter = chart.launch().encounter.removeprefix("Encounter/")
@@ -194,6 +199,7 @@ def test_an_ehr_that_cannot_confirm_the_visit_stops_the_signature_and_loses_noth
 
 
 def test_signing_twice_is_signing_once(service: Service) -> None:
+    """E38."""
     chart = service.drafted()
     chart.settle()
     form, token = chart.sign_form(), chart.csrf()
@@ -205,6 +211,7 @@ def test_signing_twice_is_signing_once(service: Service) -> None:
 
 
 def test_an_unsettled_note_has_no_sign_button_and_refuses_a_forged_form(service: Service) -> None:
+    """E09."""
     chart = service.drafted()
     page = chart.get("/sign").text
     assert "Not ready to sign" in page
@@ -217,6 +224,7 @@ def test_an_unsettled_note_has_no_sign_button_and_refuses_a_forged_form(service:
     ("token", "origin"), [("", None), ("0" * 64, None), (None, "https://evil.example"), (None, "null"), (None, "")]
 )
 def test_a_forged_post_changes_nothing(service: Service, token: str | None, origin: str | None) -> None:
+    """E08."""
     chart = service.drafted()
     claim = chart.note().review.open_claims[0]
     answer = chart.post(
@@ -227,6 +235,7 @@ def test_a_forged_post_changes_nothing(service: Service, token: str | None, orig
 
 
 def test_a_chart_opens_only_in_the_browser_that_launched_it(service: Service) -> None:
+    """A69, E06, E25."""
     chart = service.drafted()
     stranger = OpenChart(service, service.browser(), chart.launch_id)
     for page in ("/", "/sign", "/note", "/record"):
@@ -237,6 +246,7 @@ def test_a_chart_opens_only_in_the_browser_that_launched_it(service: Service) ->
 
 
 def test_two_charts_in_one_browser_never_cross(service: Service) -> None:
+    """A69, E25."""
     browser = service.browser()
     first = service.drafted(client=browser, patient="Rivera, Ana")
     second = service.drafted(client=browser, patient="Nair, Priya")
@@ -259,6 +269,7 @@ def test_two_charts_in_one_browser_never_cross(service: Service) -> None:
     ],
 )
 def test_a_malformed_change_is_refused_in_words(service: Service, page: str, form: dict[str, str]) -> None:
+    """E23."""
     chart = service.drafted()
     answer = chart.post(page, **form)
     assert 400 <= answer.status_code < 500
@@ -281,9 +292,9 @@ def test_a_stale_line_is_refused_and_both_texts_are_kept(service: Service) -> No
 
 
 def test_a_token_that_ended_parks_the_write_and_the_signers_next_launch_resumes_it(service: Service) -> None:
+    """E12, E38."""
     chart = service.signed()
-    with service.parts.database.write() as tx:
-        tx.execute(update(grants).values(expires_at=service.clock() - timedelta(minutes=1)))
+    service.end_tokens()
     service.work()
     assert chart.writeback().stage is Stage.PARKED
     assert "Start Countersign again from this chart" in chart.status()["html"]
@@ -303,6 +314,7 @@ def test_a_token_that_ended_parks_the_write_and_the_signers_next_launch_resumes_
 
 
 def test_the_frame_is_open_to_the_tenants_ehr_and_to_nobody_else(service: Service) -> None:
+    """E06."""
     chart = service.drafted()
     policy = chart.get().headers["Content-Security-Policy"]
     assert f"frame-ancestors {service.ehr.origin}" in policy
@@ -314,6 +326,7 @@ def test_the_frame_is_open_to_the_tenants_ehr_and_to_nobody_else(service: Servic
 
 
 def test_the_launch_cookie_is_host_bound_partitioned_and_out_of_reach_of_scripts(service: Service) -> None:
+    """E02."""
     browser = service.browser()
     answer = service.callback(browser, service.authorize(browser))
     cookies = [value for value in answer.headers.getlist("Set-Cookie") if "Max-Age=0" not in value]
@@ -324,8 +337,9 @@ def test_the_launch_cookie_is_host_bound_partitioned_and_out_of_reach_of_scripts
 
 
 def test_a_failure_that_names_a_code_shows_it_and_logs_it(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """E22, E23."""
     chart = service.open_chart()
     service.ehr.arm("epic", interaction="read", resource_type="Patient", fault="answer_500", times=1)
-    shown = re.search(r"<code>try_again ([0-9A-F]{6})</code>", chart.draft().text)
+    shown = re.search(r"<code>try_again ([0-9A-Z]{8})</code>", chart.draft().text)
     assert shown
     assert shown[1] in capsys.readouterr().out

@@ -67,6 +67,7 @@ def test_the_payload_is_utf8_text_with_its_size(service: Service) -> None:
 
 
 def test_the_write_used_the_signers_own_token(service: Service) -> None:
+    """E29, E38."""
     chart = service.signed()
     service.work()
 
@@ -79,6 +80,7 @@ def test_the_write_used_the_signers_own_token(service: Service) -> None:
 
 
 def test_two_clinicians_write_under_their_own_tokens(service: Service) -> None:
+    """E29, E38."""
     users = [token["fhir_user"] for token in service.ehr.qa("epic", "tokens")]
     practitioners = {resource["id"] for resource in service.ehr.qa("epic", "resources/Practitioner")}
     assert len(practitioners) >= 2, users
@@ -207,6 +209,7 @@ def test_an_ehr_that_never_gives_a_clear_answer_is_not_sent_to_for_ever(service:
 
     assert chart.writeback().stage is Stage.PARKED
     assert chart.writeback().attempts == MOST_UNCLEAR
+    chart.still_here()
     assert "administrator" in chart.status()["html"]
 
 

@@ -1,14 +1,11 @@
 """The worst failures: another person's hands, another person's token, another address, another text than displayed."""
 
 import json
-from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
 
 from app.event_log.canonical import digest
 from app.notes.snapshot import Snapshot, as_signed_note
-from app.tenants.tables import grants
 from app.writebacks.state import Stage
 from tests.service import OpenChart, Service
 
@@ -18,17 +15,13 @@ def another_practitioner(service: Service, chart: OpenChart) -> str:
     return str(next(one["id"] for one in people if one["id"] not in chart.launch().fhir_user))
 
 
-def end_token(service: Service) -> None:
-    with service.parts.database.write() as tx:
-        tx.execute(update(grants).values(expires_at=service.clock() - timedelta(minutes=1)))
-
-
 def payload(service: Service, chart: OpenChart) -> dict:
     with service.parts.database.read() as tx:
         return json.loads(service.parts.artifacts.open(tx, "harbor-epic", chart.writeback().queued.payload))
 
 
 def test_another_user_in_the_same_browser_ends_the_first_ones_launches(service: Service) -> None:
+    """A71, E11, E38."""
     browser = service.browser()
     first = service.drafted(client=browser)
     first.settle()
@@ -43,6 +36,7 @@ def test_another_user_in_the_same_browser_ends_the_first_ones_launches(service: 
 
 
 def test_the_same_user_keeps_all_charts_open_in_one_browser(service: Service) -> None:
+    """A69."""
     browser = service.browser()
     first = service.drafted(client=browser)
     service.drafted(client=browser, patient="Nair, Priya")
@@ -58,6 +52,7 @@ def test_cookies_of_many_launches_do_not_pile_up_until_nothing_works(service: Se
 
 
 def test_a_token_goes_only_to_the_address_that_it_was_granted_for(service: Service) -> None:
+    """E15."""
     chart = service.signed()
     before = len(service.ehr.qa("reference", "requests"))
     tenant = service.parts.tenants.require("harbor-epic")
@@ -72,7 +67,7 @@ def test_a_token_goes_only_to_the_address_that_it_was_granted_for(service: Servi
 
 def test_a_write_is_not_resumed_by_a_launch_that_may_not_write(service: Service) -> None:
     chart = service.signed(patient="Cho, Raymond")
-    end_token(service)
+    service.end_tokens()
     service.work()
     narrow = "launch openid fhirUser user/Patient.rs user/Encounter.rs user/DocumentReference.rs user/Binary.r"
     service.ehr.arm("epic", interaction="token", fault="token_changed", times=1, options={"scope": narrow})
@@ -104,6 +99,7 @@ def test_a_visit_or_clinician_that_cannot_be_read_stops_the_draft_instead_of_bei
 
 
 def test_a_clinician_whose_provider_record_changed_cannot_sign_a_draft_that_names_another(service: Service) -> None:
+    """E29, E38."""
     first = service.drafted(patient="Nair, Priya")
     first.settle()
     other = {"fhirUser": f"Practitioner/{another_practitioner(service, first)}"}
@@ -118,6 +114,7 @@ def test_a_clinician_whose_provider_record_changed_cannot_sign_a_draft_that_name
 
 
 def test_a_destination_that_changed_after_the_page_was_read_stops_the_signature(service: Service) -> None:
+    """E37."""
     chart = service.drafted()
     chart.settle()
     form, token = chart.sign_form(), chart.csrf()
@@ -130,6 +127,7 @@ def test_a_destination_that_changed_after_the_page_was_read_stops_the_signature(
 
 
 def test_the_payload_is_a_function_of_the_signed_snapshot_alone(service: Service) -> None:
+    """E36."""
     chart = service.signed()
     signed = chart.note().state.signed
     with service.parts.database.read() as tx:

@@ -105,7 +105,7 @@ def test_the_callback_of_one_tenant_refuses_the_state_of_another(harness: Harnes
     """A15, A17: mix-up defence."""
     harness.registrations.all.append(registration_for(ehr, tenant_id="hospital"))
     browser = harness.browser()
-    returned = ehr.authorize(harness.launch(browser, ehr).location)
+    returned = ehr.authorize(harness.launch(browser, ehr, "/launch/clinic").location)
 
     page = refused(browser.get("/callback/hospital", query_string=returned), ehr, "state_refused")
     assert page["tenant"] == "hospital"
@@ -120,7 +120,50 @@ def test_a_redirect_uri_changed_meanwhile_ends_the_launch(harness: Harness, ehr:
     refused(browser.get("/callback/clinic", query_string=returned), ehr, "state_refused")
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_fhir_base_changed_meanwhile_ends_the_launch_before_any_request(
+    harness: Harness, ehr: SmallEHR, slash: str
+) -> None:
+    """A17, A23: the code, the verifier and our secret go to the server that was asked for them, or nowhere."""
+    browser, other = harness.browser(), SmallEHR()
+    returned = ehr.authorize(harness.launch(browser, ehr).location)
+    sent = len(ehr.requests)
+    harness.registrations.all = [registration_for(ehr, fhir_base=f"{ehr.base}/" if slash else other.base)]
+    try:
+        page = refused(browser.get("/callback/clinic", query_string=returned), ehr, "state_refused")
+    finally:
+        other.stop()
+
+    assert "FHIR base" in page["detail"]
+    assert (len(ehr.requests), other.requests) == (sent, [])
+
+
+def test_a_client_id_changed_meanwhile_ends_the_launch_before_any_request(harness: Harness, ehr: SmallEHR) -> None:
+    """A17, A23."""
+    browser = harness.browser()
+    returned = ehr.authorize(harness.launch(browser, ehr).location)
+    sent = len(ehr.requests)
+    harness.registrations.all = [registration_for(ehr, client_id="another")]
+
+    page = refused(browser.get("/callback/clinic", query_string=returned), ehr, "state_refused")
+    assert "client id" in page["detail"]
+    assert len(ehr.requests) == sent
+
+
+def test_a_token_endpoint_changed_meanwhile_gets_no_code(harness: Harness, ehr: SmallEHR) -> None:
+    """A17, A23: the sign-in was at a server that named another one."""
+    browser = harness.browser()
+    returned = ehr.authorize(harness.launch(browser, ehr).location)
+    ehr.configuration_changes = {"token_endpoint": f"{ehr.origin}/elsewhere/token"}
+    harness.registrations.all = [registration_for(ehr, encounter_required=False)]  # what is cached is void
+
+    page = refused(browser.get("/callback/clinic", query_string=returned), ehr, "state_refused")
+    assert "token endpoint" in page["detail"]
+    assert not ehr.requests_to("/elsewhere/token")
+
+
 def test_an_unknown_tenant_has_no_callback(harness: Harness, ehr: SmallEHR) -> None:
+    """A15."""
     answer = harness.browser().get("/callback/nobody?state=x&code=y")
 
     assert (answer.status_code, answer.json["code"], answer.json["tenant"]) == (404, "unknown_tenant", None)
@@ -146,7 +189,7 @@ def test_other_parameters_are_ignored(harness: Harness, ehr: SmallEHR, name: str
 
 
 def test_the_issuer_must_come_back_where_the_server_promised_it(harness: Harness, ehr: SmallEHR) -> None:
-    """A21, RFC 9207: absent, wrong, and the FHIR base, which is another thing."""
+    """A21: RFC 9207; absent, wrong, and the FHIR base, which is another thing."""
     ehr.configuration_changes = {"authorization_response_iss_parameter_supported": True}
 
     refused(harness.complete(harness.browser(), ehr), ehr, "issuer_mismatch")
@@ -178,9 +221,11 @@ def test_each_refusal_of_the_ehr_gets_words_of_ours(harness: Harness, ehr: Small
 
 
 def test_a_response_with_both_code_and_error_is_refused(harness: Harness, ehr: SmallEHR) -> None:
+    """A65."""
     refused(harness.complete(harness.browser(), ehr, error="access_denied"), ehr, "malformed_request")
 
 
 @pytest.mark.parametrize("code", ["", "a\r\nb", "ü", "x" * 20_000])
 def test_a_code_that_no_server_issues_is_not_sent_anywhere(harness: Harness, ehr: SmallEHR, code: str) -> None:
+    """A17, A23."""
     refused(harness.complete(harness.browser(), ehr, code=code), ehr, "malformed_request")

@@ -128,6 +128,7 @@ def test_unknown_members_are_ignored() -> None:
 
 
 def test_the_errors_say_what_is_missing() -> None:
+    """A33, A38."""
     with pytest.raises(ContextMissing, match="encounter"):
         launch_context({"patient": "p"}, encounter_required=True, expected={})
     with pytest.raises(TenantMismatch, match="tenant"):

@@ -77,6 +77,7 @@ def test_the_same_subject_at_two_issuers_is_two_users() -> None:
 
 @pytest.mark.parametrize(("name", "kept"), [("Dr. Osei", "Dr. Osei"), (7, None), ("a\x00b", None), (" ", None)])
 def test_a_name_is_kept_only_when_it_can_be_shown(name: object, kept: str | None) -> None:
+    """A44."""
     claims = {"iss": "https://a.example", "sub": "7", "fhirUser": "Practitioner/7", "name": name}
 
     assert identify(claims, BASE).name == kept

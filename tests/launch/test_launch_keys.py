@@ -17,7 +17,7 @@ def test_the_live_route_serves_public_members_only() -> None:
     """A59: schema of the live answer, cacheable, and readable by a JOSE library."""
     app = Flask(__name__)
     app.register_blueprint(
-        key_set_blueprint(lambda: [PrivateKeyJWT("rsa-1", KEY, "RS384"), PrivateKeyJWT("ec-1", P384, "ES384")])
+        key_set_blueprint(lambda _: [PrivateKeyJWT("rsa-1", KEY, "RS384"), PrivateKeyJWT("ec-1", P384, "ES384")])
     )
 
     answer = app.test_client().get("/.well-known/jwks.json")
@@ -42,6 +42,7 @@ def test_no_private_member_can_be_serialised_whatever_the_key_holds() -> None:
 
 
 def test_a_shared_key_is_listed_once() -> None:
+    """A59."""
     signer = PrivateKeyJWT("one", P384, "ES384")
 
     assert len(public_key_set([signer, signer])["keys"]) == 1

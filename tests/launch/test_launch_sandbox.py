@@ -80,7 +80,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     harness = Harness(ListedRegistrations())
-    harness.app.register_blueprint(key_set_blueprint(lambda: list(SIGNERS.values())))
+    harness.app.register_blueprint(key_set_blueprint(lambda _: list(SIGNERS.values())))
     server, origin = _serve(harness.app)
     home: Path = tmp_path_factory.mktemp("sandbox")
     with running_sandbox(home, _clients(origin)) as sandbox:
@@ -139,7 +139,7 @@ def test_a_launch_completes_with_every_way_of_client_authentication(served: Serv
 
 
 def test_epics_banner_string_is_read_as_no(served: Served) -> None:
-    """A34, E-OA: need_patient_banner is the string "false" there."""
+    """A34: need_patient_banner is the string "false" there."""
     served.register("epic-signing-es384")
     browser = Browser()
     browser.get(served.authorize("epic", "epic-signing-es384", browser))

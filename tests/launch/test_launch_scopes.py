@@ -126,6 +126,7 @@ def test_a_registration_asks_for_identity_and_for_no_wildcards(ehr: SmallEHR, sc
 
 
 def test_a_scope_that_is_no_resource_scope_is_not_one() -> None:
+    """A26."""
     for text in (
         "openid",
         "launch/patient",

@@ -178,6 +178,7 @@ def test_a_token_endpoint_that_hangs_is_given_up_and_not_asked_again(
 
 
 def test_a_token_endpoint_that_is_gone_is_a_launch_error(harness: Harness, ehr: SmallEHR) -> None:
+    """A66."""
     ehr.configuration_changes = {"token_endpoint": "http://127.0.0.1:9/token"}
     registered(ehr, harness, endpoint_origins=frozenset({"http://127.0.0.1:9"}))
 
@@ -240,6 +241,7 @@ def test_a_response_without_its_required_members_is_refused(change: dict[str, An
 
 
 def test_tokens_and_secrets_never_show_in_a_repr(ehr: SmallEHR) -> None:
+    """E01."""
     grant = read_grant({**RESPONSE, "access_token": "hide-me", "refresh_token": "hide-me"}, NOW)
     registrations: list[Registration] = [
         registration_for(ehr, authentication=way) for way in (SecretBasic("hide-me"), SIGNERS[0], PublicClient())

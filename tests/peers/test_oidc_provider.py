@@ -21,7 +21,10 @@ from launch.client_authentication import prove_client
 from launch.discovery import Discovery, ServerMetadata
 from launch.errors import IdentityUnverified, TokenExchangeFailed
 from launch.id_token import IDTokens
+from launch.introspection import Inactive, SaidActive, introspect
+from launch.refresh import ClientRefused, GrantEnded, Held, Refreshed, refresh
 from launch.registration import ClientAuthentication, PrivateKeyJWT, PublicClient, Registration, SecretBasic
+from launch.revocation import revoke
 from launch.routes import key_set_blueprint
 from launch.signing_keys import SigningKeys
 from launch.token_exchange import exchange_code
@@ -53,7 +56,7 @@ CALLBACK = "http://app.localhost/callback/"
 def key_set_url() -> Iterator[str]:
     """Our key set where the server fetches it."""
     app = Flask(__name__)
-    app.register_blueprint(key_set_blueprint(lambda: [ES384, RS384]))
+    app.register_blueprint(key_set_blueprint(lambda _: [ES384, RS384]))
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -80,6 +83,7 @@ def _client(name: str, key_set_url: str) -> dict[str, Any]:
         "client_id": name,
         "redirect_uris": [CALLBACK + name],
         "id_token_signed_response_alg": id_token_algorithm,
+        "grant_types": ["authorization_code", "refresh_token"],
         **_proof(authentication, key_set_url),
     }
 
@@ -207,6 +211,7 @@ def test_two_charts_in_one_browser_stay_apart(peer: OIDCProvider) -> None:
 
 
 def test_a_launch_that_no_chart_sent_ends_with_a_page(peer: OIDCProvider) -> None:
+    """A65."""
     clinic = Clinic(peer, "public")
     refused(clinic.complete("invented"), "authorization_denied", "invalid_request")
 
@@ -329,7 +334,7 @@ def test_a_client_that_cannot_prove_itself_gets_no_token(
 def test_a_response_without_the_servers_name_ends_before_the_code_is_sent(
     peer: OIDCProvider, issuer: str | None
 ) -> None:
-    """RFC 9207: the server promises `iss` in every response, so one without it comes from somebody else."""
+    """A21: the server promises `iss` in every response (RFC 9207), so one without it comes from somebody else."""
     clinic = Clinic(peer, "public")
     returned = clinic.authorize(clinic.launch())
     assert returned["iss"] == peer.issuer
@@ -342,7 +347,7 @@ def test_a_response_without_the_servers_name_ends_before_the_code_is_sent(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_its_id_token_is_verified_with_the_keys_it_publishes(peer: OIDCProvider, way: str) -> None:
-    """A40 to A43, E17: the same token is refused for another nonce, another client, another issuer or another body."""
+    """A40, A41, A42, A43, E17: the same token is refused for another nonce, client, issuer or body."""
     clinic = Clinic(peer, way)
     code, transaction = clinic.code()
     token = str(clinic.exchange(code, transaction)["id_token"])
@@ -380,3 +385,79 @@ def test_a_nonce_changed_on_the_way_ends_the_launch(peer: OIDCProvider) -> None:
 def test_an_id_token_in_an_algorithm_we_do_not_take_ends_the_launch(peer: OIDCProvider, client: str) -> None:
     """A42, E17: genuine, and refused all the same; HS256 above all."""
     refused(Clinic(peer, client).complete(), "identity_unverified")
+
+
+def held(clinic: Clinic) -> Held:
+    """The grant of one completed launch."""
+    clinic.complete()
+    completed = clinic.harness.completed[-1]
+    user, context = completed.identity, completed.context
+    return Held(completed.grant, user.issuer, user.subject, context.patient, context.encounter)
+
+
+def refreshed(clinic: Clinic, grant: Held) -> Refreshed:
+    return refresh(
+        clinic.session,
+        registration=clinic.registration,
+        metadata=clinic.metadata,
+        id_tokens=IDTokens(SigningKeys(lambda _: clinic.session, clinic.harness.clock), clinic.harness.clock),
+        held=grant,
+        now=clinic.harness.clock(),
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_grant_is_renewed_and_the_new_pair_works(peer: OIDCProvider, way: str) -> None:
+    """A49, A50: with every way of client authentication; this server rotates."""
+    clinic = Clinic(peer, way)
+    old = held(clinic)
+    new = refreshed(clinic, old)
+    assert new.ended_for == ""
+    assert new.grant.refresh_token not in (None, old.grant.refresh_token)
+    assert status_of(new.grant.access_token, peer) == 200
+
+
+def test_a_refresh_token_used_twice_ends_everything_that_came_from_it(peer: OIDCProvider) -> None:
+    """A48, A51: why only one of us may ever use it."""
+    clinic = Clinic(peer, "signing-es384")
+    old = held(clinic)
+    new = refreshed(clinic, old)
+
+    with pytest.raises(GrantEnded, match="invalid_grant"):
+        refreshed(clinic, old)
+
+    with pytest.raises(GrantEnded, match="invalid_grant"):
+        refreshed(clinic, replace(old, grant=new.grant))
+    assert status_of(new.grant.access_token, peer) == 401
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_token_given_back_is_inactive_and_renews_nothing(peer: OIDCProvider, way: str) -> None:
+    """A53, A64: revocation and introspection with the same proof as at the token endpoint."""
+    clinic = Clinic(peer, way)
+    mine, metadata, now = held(clinic), clinic.metadata, clinic.harness.clock()
+    assert metadata.introspection_endpoint is not None
+    assert metadata.revocation_endpoint is not None
+    us = {"registration": clinic.registration, "token_endpoint": metadata.token_endpoint, "now": now}
+    asking = {**us, "introspection_endpoint": metadata.introspection_endpoint, "token": mine.grant.access_token}
+
+    said = introspect(clinic.session, **asking)
+    assert isinstance(said, SaidActive)
+    assert (said.client_id, said.scopes.allows("Patient", "r")) == (way, True)
+    for token, hint in ((mine.grant.refresh_token, "refresh_token"), (mine.grant.access_token, "access_token")):
+        endpoint = metadata.revocation_endpoint
+        revoke(clinic.session, **us, revocation_endpoint=endpoint, token=str(token), hint=hint)
+
+    assert introspect(clinic.session, **asking) == Inactive()
+    with pytest.raises(GrantEnded, match="invalid_grant"):
+        refreshed(clinic, mine)
+
+
+def test_a_client_with_another_key_is_no_reason_to_end_a_grant(peer: OIDCProvider) -> None:
+    """A51: an operator repairs the key, and the same grant goes on."""
+    clinic = Clinic(peer, "signing-es384")
+    mine = held(clinic)
+    wrong = Clinic(peer, "signing-es384", authentication=replace(ES384, key=ECKey.generate_key("P-384")))
+    with pytest.raises(ClientRefused):
+        refreshed(wrong, mine)
+    assert refreshed(clinic, mine).grant.refresh_token

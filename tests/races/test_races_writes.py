@@ -215,10 +215,9 @@ def test_a_rebuild_beside_a_follower_ends_with_the_same_rows(
 
 def test_two_returns_to_the_same_chart_at_once_resume_a_parked_write_once(service: Service) -> None:
     chart = service.signed()
-    service.clock.advance(hours=2)  # the token of the first launch has ended
+    service.end_tokens()
     service.work()
     assert chart.writeback().parked_for == "reauth"
-    service.clock.ahead *= 0
     returns = [(client, service.authorize(client)) for client in (service.browser(), service.browser())]
 
     answers = at_once(*(lambda c=client, u=url: service.callback(c, u) for client, url in returns))

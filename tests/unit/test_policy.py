@@ -1,9 +1,13 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from app.pages.landing import REASONS
 from app.policy.route import Landing, Route, RouteFacts, choose_route
+from app.policy.rules import NO_ROUTE
 from app.policy.rulesets import RULESETS, refusals
+from app.tenants.registrations import Phase
 from tests.factories import signing_facts
 
 
@@ -55,6 +59,55 @@ def test_every_rule_of_every_ruleset_can_refuse() -> None:
 def test_the_route_follows_its_table(facts: RouteFacts, route: Route, reason: str | None) -> None:
     landing = choose_route(facts)
     assert (landing.route, landing.reasons) == (route, (reason,) if reason else ())
+
+
+GRANTED = RouteFacts(True, True, True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "route", "reason", "file_as"),
+    [
+        ({"phase": Phase.READ_ONLY, "vendor_takes_notes": False}, Route.REFUSE, "read_only", "final"),
+        ({"phase": Phase.READ_ONLY, "switched_off": True}, Route.REFUSE, "read_only", "final"),
+        ({"phase": Phase.DRAFT_ONLY}, Route.COPY, "draft_only", "final"),
+        ({"phase": Phase.DRAFT_ONLY, "vendor_takes_notes": False}, Route.COPY, "vendor_takes_no_notes", "final"),
+        ({"phase": Phase.DRAFT_ONLY, "has_encounter": False}, Route.COPY, "draft_only", "final"),
+        ({"phase": Phase.FULL, "switched_off": True}, Route.COPY, "switched_off", "final"),
+        ({"switched_off": True, "has_encounter": False}, Route.COPY, "switched_off", "final"),
+        ({"phase": Phase.LOW_RISK}, Route.FILE, "low_risk", "preliminary"),
+        ({"phase": Phase.LOW_RISK, "takes_preliminary": False}, Route.COPY, "preliminary_not_taken", "final"),
+        ({"phase": Phase.LOW_RISK, "write_granted": False}, Route.COPY, "write_not_granted", "final"),
+        ({"phase": Phase.FULL, "takes_preliminary": False}, Route.FILE, None, "final"),
+        ({"phase": Phase.FULL, "file_as": "preliminary"}, Route.FILE, None, "preliminary"),
+    ],
+)
+def test_phase_and_switch_have_their_lines_in_the_table(
+    changed: dict, route: Route, reason: str | None, file_as: str
+) -> None:
+    landing = choose_route(replace(GRANTED, **changed))
+    assert (landing.route, landing.reasons, landing.file_as) == (route, (reason,) if reason else (), file_as)
+
+
+def test_every_reason_of_the_table_has_words_on_the_page() -> None:
+    facts = itertools.product(*[[True, False]] * 5, Phase, [True, False], [True, False])
+    reasons = {reason for one in itertools.starmap(RouteFacts, facts) for reason in choose_route(one).reasons}
+    assert reasons == REASONS.keys()
+    refusing = {reason for reason in reasons if reason in NO_ROUTE}
+    assert refusing == {
+        reason
+        for one in itertools.starmap(RouteFacts, itertools.product(*[[True, False]] * 5, Phase))
+        if choose_route(one).route is Route.REFUSE
+        for reason in choose_route(one).reasons
+    }
+
+
+def test_nothing_is_ever_filed_as_final_below_full_or_while_switched_off() -> None:
+    facts = itertools.product(*[[True, False]] * 5, Phase, [True, False], [True, False])
+    for one in itertools.starmap(RouteFacts, facts):
+        landing = choose_route(one)
+        if landing.route is Route.FILE:
+            assert not one.switched_off
+            assert one.phase is Phase.FULL or (one.phase is Phase.LOW_RISK and landing.file_as == "preliminary")
 
 
 def test_nothing_is_ever_filed_without_vendor_write_and_read_back() -> None:

@@ -150,7 +150,7 @@ def test_a_failed_send_becomes_the_right_command(error: errors.VendorError, comm
 
 def test_only_what_was_certainly_not_executed_is_sent_again_without_asking() -> None:
     postponed = {leaf for leaf, step in STEPS.items() if step is NextStep.POSTPONE}
-    assert postponed == {errors.NotSent, errors.Throttled}
+    assert postponed == {errors.NotSent, errors.Throttled, errors.TokenNotRenewed}
 
 
 @pytest.mark.parametrize("leaf", [errors.Throttled, errors.NotSent, errors.OutcomeUnknown])

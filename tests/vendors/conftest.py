@@ -7,7 +7,7 @@ from scripted_server import Answer, ScriptedServer
 from vendors.contract import VendorAdapter
 from vendors.egress import EgressPolicy, guarded_session
 from vendors.registry import load_adapters
-from vendors.transport import FHIRTransport
+from vendors.transport import FHIRTransport, SignersTransport
 
 PROFILES = Path(__file__).parents[2] / "smart-config" / "vendors"
 
@@ -31,7 +31,7 @@ def transport_to() -> Callable[..., FHIRTransport]:
         origins = frozenset({server.origin})
         limits = {"read_timeout_seconds": 0.5, "connect_timeout_seconds": 0.5, **policy}
         session = guarded_session(EgressPolicy(origins, allow_loopback=True, **limits))
-        return FHIRTransport(f"{server.origin}/fhir/R4", session, token, "epic", "correlation-1")
+        return SignersTransport(f"{server.origin}/fhir/R4", session, token, "epic", "correlation-1")
 
     return make
 

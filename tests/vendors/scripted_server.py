@@ -18,6 +18,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    port: int = 0  # the client's, which tells its connections apart
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
-    fault: str = ""  # "reset" | "cut" | "hang" | "trickle"
+    fault: str = ""  # "reset" | "cut" | "hang" | "trickle" | "trickle-head"
 
 
 Answer = Callable[[Request], Reply]
@@ -86,7 +87,9 @@ def _handler(scripted: ScriptedServer) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            request = Request(self.command, self.path, dict(self.headers), self.rfile.read(length))
+            request = Request(
+                self.command, self.path, dict(self.headers), self.rfile.read(length), self.client_address[1]
+            )
             scripted.requests.append(request)
             _deliver(self, scripted, scripted.answer(request))
 
@@ -107,6 +110,9 @@ def _deliver(handler: BaseHTTPRequestHandler, scripted: ScriptedServer, reply: R
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         handler.connection.close()
         handler.close_connection = True
+        return
+    if reply.fault == "trickle-head":
+        _trickle(handler, scripted, b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 50 + b"\r\nContent-Length: 0\r\n\r\n")
         return
     if reply.status < 200:  # an interim status is no answer; the test wants it as the last line
         handler.wfile.write(f"HTTP/1.1 {reply.status} Odd\r\n\r\n".encode())
@@ -130,11 +136,15 @@ def _send_body(handler: BaseHTTPRequestHandler, scripted: ScriptedServer, reply:
     if reply.status in (204, 304):
         return
     if reply.fault == "trickle":
-        for byte in reply.body:
-            handler.wfile.write(bytes([byte]))
-            handler.wfile.flush()
-            if scripted.released.wait(0.1):
-                return
+        _trickle(handler, scripted, reply.body)
         return
     handler.wfile.write(reply.body)
     handler.close_connection = handler.close_connection or reply.fault == "cut"
+
+
+def _trickle(handler: BaseHTTPRequestHandler, scripted: ScriptedServer, data: bytes) -> None:
+    for byte in data:
+        handler.wfile.write(bytes([byte]))
+        handler.wfile.flush()
+        if scripted.released.wait(0.1):
+            return

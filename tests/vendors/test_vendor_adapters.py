@@ -42,12 +42,15 @@ def asked(request: Request) -> dict[str, list[str]]:
 # --- filing
 
 
-def test_athenaone_refuses_a_note_before_anything_is_sent(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+@pytest.mark.parametrize("vendor", ["athenaone", "ecw", "veradigm"])
+def test_a_vendor_that_takes_no_notes_is_sent_none(
+    serve: Serve, transport_to: To, adapters: Adapters, vendor: str
+) -> None:
     server = serve(lambda request: Reply(201))
-    payload = adapters["athenaone"].render_note(a_signed_note())
+    payload = adapters[vendor].render_note(a_signed_note())
     with pytest.raises(errors.Unsupported) as caught:
-        adapters["athenaone"].create_note(transport_to(server), payload)
-    assert (caught.value.vendor, caught.value.operation) == ("athenaone", "create DocumentReference")
+        adapters[vendor].create_note(transport_to(server), payload)
+    assert (caught.value.vendor, caught.value.operation) == (vendor, "create DocumentReference")
     assert server.requests == []
 
 
@@ -286,3 +289,49 @@ def test_provenance_is_found_by_its_target(serve: Serve, transport_to: To, adapt
     server = serve(lambda request: fhir(bundle(mine)))
     assert adapters["reference"].find_provenance(transport_to(server), "DocumentReference/d1") == [mine]
     assert asked(server.requests[0]) == {"target": ["DocumentReference/d1"]}
+
+
+@pytest.mark.parametrize("vendor", ["ecw", "veradigm"])
+def test_where_provenance_cannot_be_found_by_its_target_none_is_asked_for(
+    serve: Serve, transport_to: To, adapters: Adapters, vendor: str
+) -> None:
+    server = serve(lambda request: fhir(bundle({"resourceType": "Provenance", "id": "of-another-note"})))
+    with pytest.raises(errors.Unsupported):
+        adapters[vendor].find_provenance(transport_to(server), "DocumentReference/d1")
+    assert server.requests == []
+
+
+# --- reading the chart
+
+
+def searches(server: ScriptedServer) -> list[dict[str, list[str]]]:
+    return [asked(request) for request in server.requests if "?" in request.path]
+
+
+def of_an_empty_chart(request: Request) -> Reply:
+    if "_count" in request.path:
+        return Reply(400)
+    if "?" in request.path:
+        return fhir(bundle())
+    kind, _, resource_id = request.path.removeprefix("/fhir/R4/").partition("/")
+    return fhir({"resourceType": kind, "id": resource_id, "subject": {"reference": "Patient/p1"}, "status": "planned"})
+
+
+def test_a_server_that_refuses_a_page_size_is_asked_for_none(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    refused = adapters["epic"].read_chart(transport_to(serve(of_an_empty_chart)), "p1", "e9", None)
+    assert {"conditions", "medications", "allergies", "documents"} <= {one.what for one in refused.unread}
+
+    server = serve(of_an_empty_chart)
+    chart = adapters["ecw"].read_chart(transport_to(server), "p1", "e9", None)
+    assert not {"conditions", "medications", "allergies", "documents"} & {one.what for one in chart.unread}
+    assert {"patient": ["p1"], "encounter": ["e9"]} in searches(server)
+
+
+def test_documents_are_not_asked_for_by_visit_where_that_is_no_search_parameter(
+    serve: Serve, transport_to: To, adapters: Adapters
+) -> None:
+    server = serve(of_an_empty_chart)
+    adapters["veradigm"].read_chart(transport_to(server), "p1", "e9", None)
+    assert not [one for one in searches(server) if "encounter" in one]

@@ -1,13 +1,15 @@
 import gzip
 import ipaddress
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
-from scripted_server import Answer, Reply, ScriptedServer
-from untrusted_tls import untrusted_tls_server
+from scripted_server import Answer, Reply, Request, ScriptedServer
+from untrusted_tls import trusted_tls_server, untrusted_tls_server
+from urllib3 import Timeout
 
 from vendors.egress import (
     EgressPolicy,
@@ -207,6 +209,52 @@ def test_a_server_that_trickles_is_given_up(serve: Serve) -> None:
     session = session_to(server.origin, read_timeout_seconds=5, body_timeout_seconds=0.5)
     with pytest.raises(ResponseTooSlow):
         session.get(server.origin)
+
+
+def test_a_server_that_trickles_its_headers_is_given_up(serve: Serve) -> None:
+    """E16: each byte comes well within the read timeout, the whole never would."""
+    server = serve(lambda request: Reply(fault="trickle-head"))
+    session = session_to(server.origin, connect_timeout_seconds=0.3, read_timeout_seconds=0.5)
+    with pytest.raises(ResponseTooSlow, match="headers"):
+        session.get(server.origin)
+
+
+def test_a_total_that_the_caller_says_is_for_headers_and_body_together(serve: Serve) -> None:
+    """E16."""
+    total = Timeout(total=0.5, connect=5, read=5)
+    for fault in ("trickle-head", "trickle", "hang"):
+        server = serve(lambda request, fault=fault: Reply(200, b"x" * 100, fault=fault))
+        with pytest.raises(ResponseTooSlow):
+            session_to(server.origin).get(server.origin, timeout=total)
+
+
+def test_a_connection_is_used_again_under_the_deadline_of_the_next_exchange(serve: Serve) -> None:
+    """E16: the first one's time is up long before the second one's; one connection serves both."""
+    ports: list[int] = []
+
+    def told(request: Request) -> Reply:
+        ports.append(request.port)
+        return Reply(200, b"hello")
+
+    server = serve(told)
+    session = session_to(server.origin)
+    assert session.get(server.origin, timeout=Timeout(total=0.2)).content == b"hello"
+    threading.Event().wait(0.3)
+    assert session.get(server.origin).content == b"hello"
+    assert len(set(ports)) == 1
+
+
+def test_a_server_that_trickles_its_headers_under_tls_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E16: the same for TLS sockets, and what is not slow is answered."""
+    with trusted_tls_server(tmp_path, monkeypatch) as (origin, say):
+        session = session_to(origin, connect_timeout_seconds=0.5, read_timeout_seconds=0.5)
+        say(0)
+        assert session.get(origin).content == b"hello"
+        say(0.1)
+        with pytest.raises(ResponseTooSlow):
+            session.get(origin)
 
 
 def test_a_refused_connection_is_not_connected() -> None:

@@ -1,17 +1,20 @@
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
-from vendors.contract import INTERACTIONS, RESOURCE_TYPES, VendorAdapter
+from app.tenants.registrations import ClientAuthentication, NotePolicy, Tenant
+from vendors.contract import INTERACTIONS, RESOURCE_TYPES, FileAs, VendorAdapter
 from vendors.egress import EgressPolicy
 from vendors.profile import ProfileRefused, load_profile
 from vendors.registry import ADAPTERS, load_adapters
 from vendors.strict_yaml import read_yaml
 
 PROFILES = Path(__file__).parents[2] / "smart-config" / "vendors"
+FILE_AS: tuple[FileAs, ...] = get_args(FileAs)
 Adapters = dict[str, VendorAdapter]
 Edit = Callable[[Callable[[dict[str, Any]], None]], Path]
 
@@ -52,12 +55,65 @@ def test_no_vendor_is_documented_to_patch_or_delete_a_note_except_the_reference(
         assert not adapters["athenaone"].profile.supports("DocumentReference", interaction)
 
 
-def test_epic_takes_notes_and_no_provenance_and_athenaone_takes_neither(adapters: Adapters) -> None:
-    takes = {
-        name: [adapter.profile.supports(kind, "create") for kind in ("DocumentReference", "Provenance")]
-        for name, adapter in adapters.items()
-    }
-    assert takes == {"epic": [True, False], "athenaone": [False, False], "reference": [True, True]}
+@pytest.mark.parametrize(
+    ("vendor", "takes"),
+    [
+        ("epic", [True, False]),
+        ("athenaone", [False, False]),
+        ("reference", [True, True]),
+        ("ecw", [False, False]),
+        ("veradigm", [False, False]),
+    ],
+)
+def test_only_epic_and_the_reference_take_notes_and_only_the_reference_takes_provenance(
+    adapters: Adapters, vendor: str, takes: list[bool]
+) -> None:
+    profile = adapters[vendor].profile
+    assert [profile.supports(kind, "create") for kind in ("DocumentReference", "Provenance")] == takes
+
+
+@pytest.mark.parametrize("vendor", sorted(ADAPTERS))
+def test_where_no_note_is_taken_the_words_say_that_it_is_copied_and_no_write_is_asked_for(
+    adapters: Adapters, vendor: str
+) -> None:
+    profile = adapters[vendor].profile
+    if profile.supports("DocumentReference", "create"):
+        return
+    for file_as in FILE_AS:
+        assert "you will copy the signed note" in profile.landing_for(file_as).headline
+    writes = (".write", ".c", ".u", ".d", ".cruds", ".*")
+    scopes = (*profile.scope_strings(v2=True), *profile.scope_strings(v2=False))
+    assert not [scope for scope in scopes if scope.endswith(writes)]
+
+
+def test_a_create_that_is_only_said_to_exist_under_a_contract_is_not_claimed(adapters: Adapters) -> None:
+    cell = adapters["ecw"].profile.capability("DocumentReference", "create")
+    assert (cell.support, cell.confidence) == ("unknown", "reported")
+    assert "Under a contract" in cell.note
+
+
+def test_what_metadata_declares_and_the_vendor_denies_is_a_no(adapters: Adapters) -> None:
+    profile = adapters["veradigm"].profile
+    for kind in ("DocumentReference", "Condition", "AllergyIntolerance", "MedicationRequest", "Observation"):
+        for interaction in ("create", "update"):
+            cell = profile.capability(kind, interaction)
+            assert (cell.support, cell.source) == ("no", "V-PRO")
+            assert "/metadata declares it" in cell.note
+
+
+def test_where_the_sign_in_refuses_frames_and_by_which_signature_is_data(adapters: Adapters) -> None:
+    """A56, E03."""
+    ecw, epic = adapters["ecw"].profile, adapters["epic"].profile
+    assert (ecw.sign_in.value, ecw.assertion_algorithms.value) == ("top_window", ("RS384",))
+    assert (epic.sign_in.value, epic.assertion_algorithms.value) == ("in_frame", ("RS384", "ES384"))
+
+
+def test_every_adapter_of_its_own_is_behind_both_import_contracts() -> None:
+    contracts = tomllib.loads((PROFILES.parents[1] / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    own = {adapter.__module__ for adapter in ADAPTERS.values()} - {"vendors.fhir_r4"}
+    independent = next(one for one in contracts if one["name"] == "vendor modules do not know each other")
+    protected = next(one for one in contracts if one["name"] == "only the registry knows concrete vendors")
+    assert set(independent["modules"]) == set(protected["protected_modules"]) == own
 
 
 def test_the_landing_words_say_what_will_happen(adapters: Adapters) -> None:
@@ -173,7 +229,7 @@ def test_a_key_that_stands_twice_is_refused_with_its_line() -> None:
 
 
 def test_the_registry_refuses_a_vendor_without_a_profile(tmp_path: Path) -> None:
-    for name in ("athenaone", "epic"):
+    for name in ADAPTERS.keys() - {"reference"}:
         (tmp_path / f"{name}.yaml").write_bytes((PROFILES / f"{name}.yaml").read_bytes())
     with pytest.raises(ProfileRefused, match=r"reference\.yaml: cannot be read"):
         load_adapters(tmp_path)
@@ -212,8 +268,8 @@ def _answers(adapter: VendorAdapter, resource_type: str) -> str:
 
 
 def test_only_where_an_identifier_can_be_asked_for_can_the_absence_of_a_note_be_proven(adapters: Adapters) -> None:
-    proven = {name: adapter.profile.note.absence_can_be_proven for name, adapter in adapters.items()}
-    assert proven == {"epic": False, "athenaone": False, "reference": True}
+    proven = [name for name, adapter in adapters.items() if adapter.profile.note.absence_can_be_proven]
+    assert proven == ["reference"]
 
 
 @pytest.mark.parametrize("vendor", sorted(ADAPTERS))
@@ -224,3 +280,30 @@ def test_waiting_times_that_no_source_gives_are_marked_uncertain(adapters: Adapt
     limits = EgressPolicy(frozenset())
     waited = limits.connect_timeout_seconds + limits.read_timeout_seconds + limits.body_timeout_seconds
     assert rules.longest_execution_seconds.value > waited
+
+
+def test_a_sheet_that_asks_for_no_redirect_uri_is_refused(edited: Edit) -> None:
+    path = edited(lambda profile: profile["onboarding"]["entries"].pop(2))
+    assert "onboarding.entries: nothing asks for redirect_uri" in refusal(path)
+
+
+def test_an_entry_that_says_two_things_or_none_is_refused(edited: Edit) -> None:
+    path = edited(lambda profile: profile["onboarding"]["entries"][0].update(value="launch_url"))
+    assert "onboarding.entries.0: write either value or text" in refusal(path)
+
+
+def test_a_step_without_a_known_source_is_refused(edited: Edit) -> None:
+    path = edited(lambda profile: profile["onboarding"]["steps"][0].update(source="E-HEARSAY"))
+    assert "onboarding.steps.0: source 'E-HEARSAY' is not a key of sources" in refusal(path)
+
+
+def test_a_value_that_no_sheet_can_fill_is_refused(edited: Edit) -> None:
+    path = edited(lambda profile: profile["onboarding"]["entries"][2].update(value="secret"))
+    assert "onboarding.entries.2.value" in refusal(path)
+
+
+def test_what_comes_back_goes_into_a_field_of_the_registration(adapters: Adapters) -> None:
+    fields = {*Tenant.model_fields, *(f"authentication.{name}" for name in ClientAuthentication.model_fields)}
+    fields |= {f"note.{name}" for name in NotePolicy.model_fields}
+    for adapter in adapters.values():
+        assert {one.field for one in adapter.profile.onboarding.wanted_back} <= fields

@@ -16,9 +16,9 @@ from vendors import errors
 from vendors.chart import Chart, Unread, read_chart
 from vendors.contract import Receipt, SignedNote, StoredNote, VendorAdapter
 from vendors.egress import EgressPolicy, guarded_session
-from vendors.transport import FHIRTransport
+from vendors.transport import FHIRTransport, SignersTransport
 
-EHRS = ("epic", "athenaone", "reference")
+EHRS = ("epic", "athenaone", "reference", "ecw")
 FILING = ("epic", "reference")
 Adapters = dict[str, VendorAdapter]
 
@@ -55,7 +55,9 @@ class Launched:
         return self.adapter.find_notes(self.transport, payload)
 
     def chart(self, **more: Any) -> Chart:
-        return read_chart(self.transport, self.patient, self.encounter, self.author, **more)
+        if more:
+            return read_chart(self.transport, self.patient, self.encounter, self.author, **more)
+        return self.adapter.read_chart(self.transport, self.patient, self.encounter, self.author)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def launched(request: pytest.FixtureRequest, sandbox: RunningSandbox, adapters: 
     app = App(sandbox, ehr, sandbox.patient(ehr, "Rivera, Ana"), scope=scope).launched()
     origins = frozenset({sandbox.origin})
     session = guarded_session(EgressPolicy(origins, allow_loopback=True, read_timeout_seconds=2))
-    transport = FHIRTransport(app.opened["iss"], session, app.grant["access_token"], ehr)
+    transport = SignersTransport(app.opened["iss"], session, app.grant["access_token"], ehr)
     yield Launched(
         adapters[ehr],
         transport,

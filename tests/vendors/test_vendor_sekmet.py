@@ -17,7 +17,7 @@ from vendors import errors
 from vendors.chart import read_chart
 from vendors.contract import VendorAdapter
 from vendors.egress import EgressPolicy, guarded_session
-from vendors.transport import FHIRTransport
+from vendors.transport import FHIRTransport, SignersTransport
 
 READY_WITHIN_SECONDS = 60
 Adapters = dict[str, VendorAdapter]
@@ -67,7 +67,7 @@ def transport(origin: str) -> FHIRTransport:
 
 def _transport(origin: str, token: str) -> FHIRTransport:
     session = guarded_session(EgressPolicy(frozenset({origin}), allow_loopback=True))
-    return FHIRTransport(f"{origin}/fhir", session, token, "reference")
+    return SignersTransport(f"{origin}/fhir", session, token, "reference")
 
 
 @pytest.fixture

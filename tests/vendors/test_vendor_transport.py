@@ -140,6 +140,15 @@ def test_a_huge_reply_to_a_create_is_unknown(serve: Serve, transport_to: To) -> 
     assert caught.value.issue_codes == ("too-large",)
 
 
+def test_a_create_whose_answer_trickles_in_is_unknown_and_is_not_sent_again(serve: Serve, transport_to: To) -> None:
+    """E16, C15: it was cut off after its bytes had left."""
+    server = serve(lambda request: Reply(fault="trickle-head"))
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        create(transport_to(server))
+    assert caught.value.issue_codes == ("too-slow",)
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("fault", ["hang", "reset"])
 def test_a_lost_reply_to_a_read_is_only_unavailable(serve: Serve, transport_to: To, fault: str) -> None:
     server = serve(lambda request: Reply(fault=fault))
@@ -246,6 +255,7 @@ def test_an_error_without_an_outcome_is_survived(serve: Serve, transport_to: To,
 
 
 def test_a_403_says_whether_it_was_empty_or_about_scope(serve: Serve, transport_to: To) -> None:
+    """A31."""
     challenge = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
     with pytest.raises(errors.NotAuthorized) as caught:
         create(transport_to(serve(lambda request: Reply(403, headers=challenge))))
@@ -310,6 +320,7 @@ def test_a_search_follows_relative_and_absolute_links_inside_the_base(serve: Ser
 def test_a_next_link_outside_the_base_is_an_error_and_not_a_shorter_answer(
     serve: Serve, transport_to: To, link: str
 ) -> None:
+    """A32, E15."""
     server = serve(lambda request: fhir(bundle(NOTE, next_url=link)))
     with pytest.raises(errors.Unavailable) as caught:
         transport_to(server).search("DocumentReference", [])
@@ -366,12 +377,14 @@ def test_an_attachment_inside_the_base_is_fetched_with_the_token(serve: Serve, t
 
 @pytest.mark.parametrize("path", ["/fhir/R4x/Binary/1", "/other", "/fhir/R4/../secret", "/fhir/R4"])
 def test_outside_the_base_the_token_stays_at_home(serve: Serve, transport_to: To, path: str) -> None:
+    """A32."""
     server = serve(lambda request: Reply(200, b"elsewhere"))
     transport_to(server).fetch(f"{server.origin}{path}")
     assert "Authorization" not in server.requests[0].headers
 
 
 def test_an_attachment_at_a_foreign_host_is_refused_by_the_guard(serve: Serve, transport_to: To) -> None:
+    """A32, E15."""
     own, foreign = serve(lambda request: Reply()), serve(lambda request: Reply())
     with pytest.raises(errors.EgressBlocked):
         transport_to(own).fetch(f"{foreign.origin}/fhir/R4/Binary/1")
@@ -409,4 +422,4 @@ def test_neither_log_nor_traceback_nor_error_holds_token_ids_or_text(
             seen.append(f"{failure!r} {failure} {vars(failure)} {''.join(traceback.format_exception(failure))}")
     everything = " ".join(seen + [record.getMessage() for record in caplog.records])
     assert len(seen) == 4
-    assert not [leak for leak in (transport._access_token, mark) if leak in everything]
+    assert not [leak for leak in (transport._token.value, mark) if leak in everything]

@@ -38,9 +38,14 @@ const provider = new Provider(issuer, {
   }),
   loadExistingGrant: approve,
   expiresWithSession: () => false, // a session holds one grant per client; several charts are open at once
-  extraParams: { aud: requireOurBase, launch: requireKnownLaunch },
+  // Without launches it is a plain identity provider, such as administrators sign in with.
+  extraParams: Object.keys(launches).length ? { aud: requireOurBase, launch: requireKnownLaunch } : {},
   pkce: { required: () => true },
-  features: { devInteractions: { enabled: false } },
+  features: {
+    devInteractions: { enabled: false }, revocation: { enabled: true }, introspection: { enabled: true },
+  },
+  issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
+  rotateRefreshToken: true, // a refresh token used twice ends the whole grant
   interactions: { url: (_, interaction) => `/sign-in/${interaction.uid}` },
   jwks: { keys: [signingKey('rsa', { modulusLength: 2048 }), signingKey('ec', { namedCurve: 'P-384' })] },
   enabledJWA: {

@@ -1,0 +1,37 @@
+"""Appending to the administrators' own log: that of the tenant `console`, which no organisation may be called."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.event_log.append import append, hold_log
+from app.event_log.event import Event
+from app.event_log.read import stream_version
+
+CONSOLE = "console"
+# Where sign-ins under names that nobody has are recorded.
+NOBODY = "nobody"
+SIGN_IN = "system:sign-in"
+
+
+def stream_of(account_id: str) -> str:
+    """The stream of one account."""
+    return f"admin:{account_id}"
+
+
+def actor_of(account_id: str) -> str:
+    """An administrator as every event names them."""
+    return f"admin:{account_id}"
+
+
+def hold(tx: Connection) -> None:
+    """Let nobody else change accounts until the transaction ends: for what reads them before it decides."""
+    hold_log(tx, CONSOLE)
+
+
+def record(tx: Connection, account_id: str, event: Event, actor: str, now: datetime) -> None:
+    """Append one event about an account, in the transaction that makes it true."""
+    stream = stream_of(account_id or NOBODY)
+    hold(tx)
+    version = stream_version(tx, CONSOLE, stream)
+    append(tx, CONSOLE, stream, version, [event], actor=actor, causation="console", now=now)

@@ -1,0 +1,24 @@
+"""A tenant's own story in its own log, stream `tenant:<id>`: every change of it is an event with who and when."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.event_log.append import append, hold_log
+from app.event_log.event import Event
+from app.event_log.read import stream_version
+
+OURSELVES = "system:countersign"
+
+
+def stream_of(tenant_id: str) -> str:
+    """The name of a tenant's stream."""
+    return f"tenant:{tenant_id}"
+
+
+def record(tx: Connection, tenant_id: str, event: Event, *, actor: str, now: datetime) -> None:
+    """Append the event in the transaction of the change. `actor`: `admin:<account id>`, `cli:<user>` or ourselves."""
+    hold_log(tx, tenant_id)
+    stream = stream_of(tenant_id)
+    version = stream_version(tx, tenant_id, stream)
+    append(tx, tenant_id, stream, version, [event], actor=actor, causation=f"{stream}@{version}", now=now)

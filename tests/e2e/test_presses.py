@@ -1,0 +1,112 @@
+"""A press is never lost: not one that came before the scripts, nor one under which the page is redrawn."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.e2e.charts import DRAFTED_MS, Charts, confirm_all, draft_in_window, last_plan_line, write
+
+pytestmark = pytest.mark.browser
+
+
+def hold(held: list[Route]) -> Callable[[Route], None]:
+    """Lets requests wait in this list until the test sends them on."""
+
+    def wait(route: Route) -> None:
+        held.append(route)
+
+    return wait
+
+
+def press(page: Page, element: Locator) -> None:
+    """The first half of a click."""
+    box = element.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+
+
+def test_edit_pressed_before_the_scripts_ran_opens_the_editor_and_it_stays_open(page: Page, charts: Charts) -> None:
+    scripts: list[Route] = []
+    page.route("**/static/review.js", hold(scripts))
+    page.goto(charts.fresh().launch_url())
+    line = last_plan_line(page)
+    expect(line).to_be_visible(timeout=DRAFTED_MS)
+    line.locator("[data-edit]").click()
+    line.locator("textarea").fill("Typed before the scripts.")
+
+    scripts[0].continue_()
+
+    expect(line.locator("[data-save-state]")).to_contain_text("Saved")
+    expect(line.locator("[data-claim-text]")).to_have_text("Typed before the scripts.")
+    expect(line.locator("textarea")).to_be_focused()
+    line.locator("textarea").press_sequentially(" And after them.")
+    line.get_by_role("button", name="Save and close").click()
+    expect(line.locator("[data-claim-text]")).to_have_text("Typed before the scripts. And after them.")
+    expect(line.locator("textarea")).to_be_hidden()
+
+
+@pytest.mark.parametrize("link", ["Review and sign", "Next open item"])
+def test_a_press_on_the_bar_is_not_lost_when_a_decision_is_saved_meanwhile(
+    page: Page, charts: Charts, link: str
+) -> None:
+    draft_in_window(page, charts.fresh())
+    answers: list[Route] = []
+    page.route("**/decision", hold(answers))
+    open_lines = page.locator("[data-claim][data-open]")
+    before = open_lines.count()
+    bar = page.locator("#next-step a", has_text=link).element_handle()
+    open_lines.first.locator("[data-confirm]").click()
+    press(page, page.locator("#next-step a", has_text=link))
+
+    with page.expect_response("**/decision"):
+        answers[0].continue_()
+    page.mouse.up()
+
+    if link == "Review and sign":
+        expect(page.locator(".sign-card")).to_be_visible()
+        return
+    expect(open_lines).to_have_count(before - 1)
+    expect(page.locator("[data-claim][data-open][data-chosen]")).to_be_focused()
+    assert bar.evaluate("(link) => link.isConnected")  # not another in its place
+
+
+def test_a_press_on_a_line_is_not_lost_when_the_line_above_it_is_redrawn(page: Page, charts: Charts) -> None:
+    draft_in_window(page, charts.fresh())
+    answers: list[Route] = []
+    page.route("**/decision", hold(answers))
+    page.locator("[data-claim][data-open]").first.locator("[data-confirm]").click()
+    last = last_plan_line(page)
+    last.locator("[data-edit]").scroll_into_view_if_needed()
+    press(page, last.locator("[data-edit]"))
+
+    with page.expect_response("**/decision"):
+        answers[0].continue_()
+    page.mouse.up()
+
+    expect(last.locator("textarea")).to_be_visible()
+
+
+def test_the_last_decision_leads_the_keyboard_on_to_the_sign_step(page: Page, charts: Charts) -> None:
+    draft_in_window(page, charts.fresh())
+    confirm_all(page)
+    expect(page.locator("#next-step [data-next]")).to_be_hidden()
+    expect(page.locator("#next-step .primary:visible")).to_have_text("Review and sign")
+
+
+def test_a_narrow_page_says_in_its_header_what_needs_the_clinician_and_leads_there(page: Page, charts: Charts) -> None:
+    page.set_viewport_size({"width": 380, "height": 800})
+    draft_in_window(page, charts.fresh())
+    needs, open_lines = page.locator("#needs-you"), page.locator("[data-claim][data-open]")
+    count = open_lines.count()
+    page.mouse.wheel(0, 5000)
+    expect(needs).to_be_in_viewport()
+    expect(needs).to_have_text(f"{count} things need you" if count > 1 else "1 thing needs you")
+
+    needs.click()
+    expect(page.locator("[data-claim][data-open]:focus")).to_be_in_viewport()
+
+    confirm_all(page)
+    expect(needs).to_be_hidden()
+    write(last_plan_line(page), "The page still takes edits.")

@@ -1,0 +1,78 @@
+"""The commands on administrators' accounts, as an operator types them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.settings import ROOT
+
+PASSWORD = "four unrelated words here"
+Ended = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def run(migrated_sqlite: Path, tmp_path: Path) -> Any:
+    shutil.copy(migrated_sqlite, tmp_path / "countersign.db")
+    settings = {"COUNTERSIGN_HOME": str(tmp_path), "COUNTERSIGN_LAKESIDE_SECRET": "of-the-sandbox"}
+
+    def run(*words: str, typed: str = "") -> Ended:
+        command = [sys.executable, "-m", "app.cli", "admin", *words]
+        environment = os.environ | settings
+        return subprocess.run(
+            command, input=typed, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_the_first_account_is_made_with_a_password_from_standard_input(run: Any) -> None:
+    """E11: the password is no argument, which every process of the machine could read."""
+    added = run("add", "Dana", "--role", "it_admin", "--role", "product", "--json", typed=f"{PASSWORD}\n")
+    assert added.returncode == 0, added.stderr
+    account = json.loads(added.stdout)
+    assert (account["roles"], account["disabled"]) == (["it_admin", "product"], False)
+    assert PASSWORD not in added.stdout + added.stderr
+    assert json.loads(run("list", "--json").stdout) == {"accounts": [account]}
+
+
+def test_the_first_account_looks_after_accounts_or_reads_the_trail_but_not_both(run: Any) -> None:
+    """E11, E30."""
+    refused = run("add", "Dana", "--role", "it_admin", "--role", "compliance", typed=f"{PASSWORD}\n")
+    assert refused.returncode == 1
+    assert "two accounts" in refused.stderr
+    assert json.loads(run("list", "--json").stdout) == {"accounts": []}
+
+
+def test_roles_are_explained_and_changed(run: Any) -> None:
+    run("add", "Dana", "--role", "it_admin", typed=f"{PASSWORD}\n")
+    eve = json.loads(run("add", "Eve", "--role", "product", "--json", typed=f"{PASSWORD}\n").stdout)["account_id"]
+    assert "reads the audit trail" in run("roles").stdout
+    changed = run("roles", eve, "--role", "compliance", "--json")
+    assert json.loads(changed.stdout)["roles"] == ["compliance"]
+    assert run("roles", eve).returncode == 2
+
+
+def test_an_account_is_disabled_but_not_the_last_that_looks_after_accounts(run: Any) -> None:
+    """E11."""
+    dana = json.loads(run("add", "Dana", "--role", "it_admin", "--json", typed=f"{PASSWORD}\n").stdout)["account_id"]
+    eve = json.loads(run("add", "Eve", "--role", "product", "--json", typed=f"{PASSWORD}\n").stdout)["account_id"]
+    assert json.loads(run("disable", eve, "--json").stdout)["disabled"] is True
+    refused = run("disable", dana)
+    assert (refused.returncode, "last account" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("words", [("Dana", "--role", "emperor"), ("Dana",), ("D", "--role", "product")])
+def test_what_cannot_be_added_is_said_in_one_line(run: Any, words: tuple[str, ...]) -> None:
+    refused = run("add", *words, typed=f"{PASSWORD}\n")
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_command_on_an_unknown_account_says_so(run: Any) -> None:
+    assert "no such account" in run("disable", "nobody").stderr
