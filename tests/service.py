@@ -244,6 +244,8 @@ def running_service(
     database = app.extensions[EXTENSION].database
     _restore_client_keys(database)
     server = make_server("127.0.0.1", app_port, app, threaded=True)
+    # Closing it waits for whoever is still being answered: their connections end before the engine does.
+    server.daemon_threads = False  # type: ignore[attr-defined]
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

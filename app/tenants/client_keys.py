@@ -69,10 +69,12 @@ class ClientKeys:
             row = self._signing(tx, tenant, now)
         if row is None:
             with self._database.write() as tx:
-                _hold(tx, tenant.id)  # of two processes making one at once, the second finds it
-                if self._signing(tx, tenant, now) is None:
+                # Of two processes making one at once, the second finds it: made later, perhaps, than its own `now`.
+                _hold(tx, tenant.id)
+                row = self._signing(tx, tenant, now) or self._waiting(tx, tenant, now)
+                if row is None:
                     self._make(tx, tenant, now, now, OURSELVES)
-                row = self._signing(tx, tenant, now)
+                    row = self._signing(tx, tenant, now)
         return self._open(row)
 
     def published(self, tenant_id: str | None, now: datetime) -> list[PrivateKeyJWT]:

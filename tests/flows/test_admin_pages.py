@@ -13,6 +13,8 @@ from app.tenants.tables import client_keys, launch_traces
 from tests.flows.admin_browser import PASSWORD, REGISTRATION, AdminBrowser, an_account, an_administrator, log_of
 from tests.service import Service
 
+pytestmark = pytest.mark.either_database
+
 FILE_TENANT = "harbor-epic"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 # Addresses of the areas, for what each role sees.

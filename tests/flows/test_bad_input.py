@@ -9,6 +9,8 @@ import pytest
 from app.writebacks.state import Stage
 from tests.service import OpenChart, Service
 
+pytestmark = pytest.mark.either_database
+
 
 def words(answer) -> str:
     return " ".join(answer.text.split())

@@ -13,6 +13,8 @@ from app.pages.frame import frame_every_response
 from app.tenants.tables import launches
 from tests.service import OpenChart, Service
 
+pytestmark = pytest.mark.either_database
+
 # The whole of it, so that a change of any header is a decision.
 PAGE_HEADERS = {
     "Content-Type": "text/html; charset=utf-8",

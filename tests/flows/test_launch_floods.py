@@ -9,6 +9,8 @@ from app.tenants.tables import launch_transactions
 from app.worker import sweep_once
 from tests.service import Service
 
+pytestmark = pytest.mark.either_database
+
 TENANT = "harbor-epic"
 
 

@@ -13,6 +13,8 @@ from werkzeug.test import TestResponse
 from app.demo.browser import launch_chromium
 from tests.service import Service
 
+pytestmark = pytest.mark.either_database
+
 FRAME = {"Sec-Fetch-Dest": "iframe"}
 
 

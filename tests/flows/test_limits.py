@@ -15,6 +15,8 @@ from app.wiring import create_app
 from tests.ehr import RunningSandbox
 from tests.service import SECRET, Service, running_service
 
+pytestmark = pytest.mark.either_database
+
 HERE, ELSEWHERE = "198.51.100.7", "203.0.113.9"
 Limited = Callable[..., AbstractContextManager[Service]]
 

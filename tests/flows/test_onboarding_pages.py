@@ -12,6 +12,8 @@ from app.cli.__main__ import countersign
 from tests.flows.admin_browser import an_administrator
 from tests.service import SECRET, Service
 
+pytestmark = pytest.mark.either_database
+
 SHEET, DOCTOR = "/admin/tenants/harbor-epic/sheet", "/admin/tenants/harbor-epic/doctor"
 Run = Callable[..., Result]
 

@@ -8,6 +8,8 @@ from sqlalchemy import select
 from app.tenants.tables import launches
 from tests.service import OpenChart, Service
 
+pytestmark = pytest.mark.either_database
+
 
 def words(answer) -> str:
     return " ".join(answer.text.split())

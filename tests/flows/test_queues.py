@@ -15,6 +15,8 @@ from app.outbox.rows import Partition
 from app.tenants.directory import load_tenants
 from tests.databases import ROOT
 
+pytestmark = pytest.mark.either_database
+
 REFERENCES = {"COUNTERSIGN_SANDBOX_URL": "http://ehr.localhost:1"}
 EMERGENCY = Partition(TenantId("harbor-epic"), "emergency")
 PRIMARY_CARE = Partition(TenantId("harbor-epic"), "primary-care")

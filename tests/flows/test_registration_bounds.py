@@ -19,6 +19,8 @@ from tests.flows.conftest import Clinic
 from tests.service import Service
 from vendors.egress import EgressRefused
 
+pytestmark = pytest.mark.either_database
+
 SEALED = {"method": "client_secret_basic", "secret": "sealed:ehr"}
 
 

@@ -1,6 +1,10 @@
 """Cookies that the browser may send and holds back: it is asked for them before anything is used up."""
 
+import pytest
+
 from tests.service import Service
+
+pytestmark = pytest.mark.either_database
 
 HELD_BACK = {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Storage-Access": "inactive"}
 SENT = {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Storage-Access": "active"}

@@ -18,6 +18,8 @@ from app.tenants.registering import RegistrationRefused
 from app.wiring import create_app
 from tests.databases import ROOT
 
+pytestmark = pytest.mark.either_database
+
 DOCUMENT = {
     "id": "new-clinic",
     "organization": "New Clinic",

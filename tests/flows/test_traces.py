@@ -17,6 +17,8 @@ from app.tenants.traces import Trace
 from launch.facts import LaunchFacts
 from tests.service import Service
 
+pytestmark = pytest.mark.either_database
+
 
 def kept(service: Service) -> list:
     with service.parts.database.read() as tx:

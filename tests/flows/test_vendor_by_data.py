@@ -27,6 +27,8 @@ from launch.registration import PrivateKeyJWT
 from tests.flows.admin_browser import an_administrator
 from tests.service import OpenChart, Service
 
+pytestmark = pytest.mark.either_database
+
 EHR = "ecw"
 FRAME = {"Sec-Fetch-Dest": "iframe"}
 

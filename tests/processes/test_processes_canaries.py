@@ -90,7 +90,7 @@ def go_wrong_on_the_way_in(running: Running, browser: Browser, secret: str) -> N
     app, sandbox = running.demo.app, sandbox_of(running.demo)
     iss = browser.open_chart(patient=OTHER).browser.demo.sandbox + "/epic/api/FHIR/R4"
     for path in (
-        f"/launch?iss=https://evil.example/{secret}&launch={secret}",
+        f"/launch?iss=https://{secret}@evil.example/fhir?key={secret}&launch={secret}",
         f"/launch?iss={iss}&launch={secret}&launch={secret}",
         f"/callback/harbor-epic?code={secret}&state={secret}",
         f"/callback/{secret}?code={secret}&state={secret}",
