@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 # Most tests wait more than they compute: three processes finish sooner even on two cores. Those that drive browsers
-# and kill processes have the machine to themselves; what real machines do to them once, they may show again.
+# and kill processes run after the others, two at a time; what real machines do to them once, they may show again.
 ALONE := tests/e2e tests/processes tests/deployment
 TESTS := $(BIN)/python -m pytest -n 3 --dist loadscope $(ALONE:%=--ignore=%) && $(BIN)/python -m pytest -n 2 --dist loadfile --reruns 2 $(ALONE)
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
 from app.demo.browser import launch_chromium
+from app.demo.running import Demo
 from tests.e2e.charts import RIVERA, Chart, draft_in_chart, edit, last_plan_line, reach, ready_to_sign
 from tests.e2e.product import running_product, sandbox_of
+from tests.e2e.test_admin import PASSWORD, account
 from tests.ehr import RunningSandbox
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
@@ -34,6 +36,7 @@ def main() -> None:
         for number, width in enumerate(FRAMES):
             take_epic(browser, rivera(sandbox, "epic", doctors["epic"][number]), width)
             take_athenaone(browser, rivera(sandbox, "athenaone", doctors["athenaone"][number]), width)
+            take_launch_doctor(browser, demo, sandbox, width)
         browser.close()
 
 
@@ -66,6 +69,23 @@ def take_athenaone(browser: Browser, chart: Chart, width: int) -> None:
     frame = framed(page, chart)
     frame.get_by_text("Why", exact=True).click()
     take(page, "athenaone-landing", width)
+    page.close()
+
+
+def take_launch_doctor(browser: Browser, demo: Demo, sandbox: RunningSandbox, width: int) -> None:
+    """What an administrator is told when the EHR's clock is wrong."""
+    name = f"Dana Okafor {width}"
+    account(demo, name, "it_admin")
+    sandbox.arm("epic", fault="clock_offset", seconds=-400, times=None)
+    page = window(browser, width)
+    page.goto(f"{demo.app}/admin/sign-in?next=/admin/tenants/harbor-epic/doctor")
+    page.locator("#name").fill(name)
+    page.locator("#password").fill(PASSWORD)
+    page.locator("#password").press("Enter")
+    page.get_by_role("button", name="Run").first.click()
+    expect(page.get_by_text("In order:")).to_be_visible(timeout=30_000)
+    page.screenshot(path=FOLDER / f"doctor-{width}.png")
+    sandbox.clear_faults("epic")
     page.close()
 
 
