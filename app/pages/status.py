@@ -30,6 +30,12 @@ SENTENCES = {
     Stage.PARKED: "{parked}",
     Stage.AWAITING_COPY: "Signed and kept here. Copy the note into {ehr}, then say so here.",
     Stage.COPIED: "Signed, and copied into {ehr} by you.",
+    Stage.CANCELLED: "Taken back by you before it was sent. It is signed and kept here, and it is not in the chart.",
+    Stage.SUPERSEDED: "Your later version took its place in {ehr}. This one is kept here as you signed it.",
+    Stage.OVERRIDDEN: "It was changed in {ehr} after it was filed. What stands in the chart now counts; nothing is "
+    "overwritten. Please look there: {differences}.",
+    Stage.MISSING: "It was in the chart, and {ehr} does not show it any more. It is not sent again. Look in the chart.",
+    Stage.SETTLED: "A person looked at this and ended it. It is signed and kept here.",
 }
 PARKED = {
     "reauth": "Your access to {ehr} ended first. Start Countersign again from this chart and it goes on by itself.",
@@ -62,6 +68,11 @@ PLACES = {
     Stage.PARKED: "{ehr}: signed; the filing has stopped",
     Stage.AWAITING_COPY: "{ehr}: signed; you copy it into the chart",
     Stage.COPIED: "{ehr}: copied into the chart by you",
+    Stage.CANCELLED: "{ehr}: taken back; not in the chart",
+    Stage.SUPERSEDED: "{ehr}: replaced by your later version",
+    Stage.OVERRIDDEN: "{ehr}: filed in the chart, and changed there by a person",
+    Stage.MISSING: "{ehr}: was in the chart, and is not shown any more",
+    Stage.SETTLED: "{ehr}: looked at by a person and ended",
 }
 # The note itself is done: what waits is the record of who wrote it and what assisted.
 PROVENANCE_WAITS = {
@@ -69,13 +80,18 @@ PROVENANCE_WAITS = {
     "switched_off": " Its Provenance is still to be filed: that is switched off at the moment, and goes on by itself.",
     "address_changed": " Its Provenance was not filed: {ehr} has another address now. Ask your administrator.",
 }
-STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED})
+STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED, Stage.CANCELLED, Stage.OVERRIDDEN, Stage.MISSING})
 WORKING = frozenset({Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED})
 # Which step of the line a stage stands at when it is not a step itself.
 STANDS_AT = {
     Stage.OUTCOME_UNKNOWN: Stage.SENDING,
     Stage.REJECTED: Stage.SENDING,
     Stage.DRIFTED: Stage.VERIFIED,
+    Stage.CANCELLED: Stage.QUEUED,
+    Stage.SUPERSEDED: Stage.VERIFIED,
+    Stage.OVERRIDDEN: Stage.VERIFIED,
+    Stage.MISSING: Stage.VERIFIED,
+    Stage.SETTLED: Stage.VERIFIED,
 }
 
 if not SENTENCES.keys() == PLACES.keys() == set(Stage):

@@ -88,6 +88,59 @@ class ResumeWrite:
 
 
 @dataclass(frozen=True)
+class CancelWrite:
+    """Take a write back that certainly has not been executed (F42)."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class SupersedeWrite:
+    """The write-back `by` took its place in the chart: `how` is replaced, amended or retracted."""
+
+    by: str
+    how: str
+
+
+@dataclass(frozen=True)
+class RecordOverride:
+    """A person changed in the EHR what was filed; `stored` is what stands there now, empty when it was removed."""
+
+    change: str
+    resource_id: str
+    resource_version: str | None
+    differences: tuple[str, ...]
+    changed_by: str
+    read_under: str
+    stored: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class RecordMissing:
+    """What was verified in the EHR is not there any more."""
+
+    read_under: str
+
+
+@dataclass(frozen=True)
+class RecordRestored:
+    """What had been changed or was missing stands in the EHR again as it was signed."""
+
+    resource_id: str
+    resource_version: str | None
+    read_under: str
+    stored: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SettleWrite:
+    """A person ends what a machine must not decide."""
+
+    outcome: str
+    reference: str = ""
+
+
+@dataclass(frozen=True)
 class ConfirmCopy:
     """The clinician copied the note into the chart."""
 
@@ -132,6 +185,12 @@ Command = (
     | RejectWrite
     | ParkWrite
     | ResumeWrite
+    | CancelWrite
+    | SupersedeWrite
+    | RecordOverride
+    | RecordMissing
+    | RecordRestored
+    | SettleWrite
     | ConfirmCopy
     | BeginProvenance
     | PostponeProvenance

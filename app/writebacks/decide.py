@@ -11,6 +11,7 @@ from app.outbox.pause import pause
 from app.writebacks.commands import (
     BeginAttempt,
     BeginProvenance,
+    CancelWrite,
     Command,
     ConfirmCopy,
     MarkUnknown,
@@ -19,11 +20,16 @@ from app.writebacks.commands import (
     PostponeAttempt,
     PostponeProvenance,
     RecordFiled,
+    RecordMissing,
+    RecordOverride,
     RecordProvenance,
     RecordReadBack,
+    RecordRestored,
     RefuseProvenance,
     RejectWrite,
     ResumeWrite,
+    SettleWrite,
+    SupersedeWrite,
 )
 from app.writebacks.events import (
     AbsenceProven,
@@ -36,14 +42,20 @@ from app.writebacks.events import (
     ProvenanceFiled,
     ProvenancePostponed,
     ProvenanceRefused,
+    WritebackCancelled,
     WritebackDrifted,
     WritebackFiled,
+    WritebackOverridden,
     WritebackParked,
     WritebackRejected,
+    WritebackRestored,
     WritebackResumed,
+    WritebackSettled,
+    WritebackSuperseded,
     WritebackVerified,
+    WritebackWentMissing,
 )
-from app.writebacks.state import TRANSITIONS, WritebackState
+from app.writebacks.state import TRANSITIONS, Stage, WritebackState
 
 Keep = Callable[[ArtifactKind, bytes], ArtifactRef]
 
@@ -68,7 +80,7 @@ def decide(state: WritebackState, command: Command, keep: Keep, now: datetime) -
     return decision
 
 
-def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime) -> Decision:  # noqa: C901
+def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime) -> Decision:  # noqa: C901, PLR0912
     # One branch for each command: the length is the catalogue's, and none of them nests.
     match command:
         case BeginAttempt():
@@ -92,8 +104,47 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
             return Decision(WritebackResumed(launch_id=command.launch_id), now)
         case ConfirmCopy():
             return Decision(CopyConfirmed(), None)
+        case CancelWrite() | SupersedeWrite() | SettleWrite():
+            return Decision(_ended(state, command), None)
+        case RecordOverride() | RecordMissing() | RecordRestored():
+            return Decision(_followed(command, keep), None)
         case BeginProvenance() | PostponeProvenance() | RecordProvenance() | RefuseProvenance():
             return _provenance(state, command, now)
+
+
+def _ended(state: WritebackState, command: CancelWrite | SupersedeWrite | SettleWrite) -> Event:
+    match command:
+        case CancelWrite():
+            if state.stage is Stage.PARKED and state.parked_from is not Stage.QUEUED:
+                raise Corrupt("A write that may have been executed cannot be taken back.")
+            return WritebackCancelled(reason=command.reason)
+        case SupersedeWrite():
+            return WritebackSuperseded(by=command.by, how=command.how)
+        case SettleWrite():
+            return WritebackSettled(outcome=command.outcome, reference=command.reference)
+
+
+def _followed(command: RecordOverride | RecordMissing | RecordRestored, keep: Keep) -> Event:
+    match command:
+        case RecordOverride():
+            return WritebackOverridden(
+                change=command.change,
+                resource_id=command.resource_id,
+                resource_version=command.resource_version,
+                stored=keep(ArtifactKind.STORED, command.stored) if command.stored else None,
+                differences=command.differences,
+                changed_by=command.changed_by,
+                read_under=command.read_under,
+            )
+        case RecordMissing():
+            return WritebackWentMissing(read_under=command.read_under)
+        case RecordRestored():
+            return WritebackRestored(
+                resource_id=command.resource_id,
+                resource_version=command.resource_version,
+                stored=keep(ArtifactKind.STORED, command.stored),
+                read_under=command.read_under,
+            )
 
 
 def _provenance(

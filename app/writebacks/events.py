@@ -33,6 +33,14 @@ class WritebackQueued(Event):
     provenance: ArtifactRef
     provenance_route: str
     file_as: str = "final"
+    # The FHIR interaction that carries the mutation, and what it acts on (`DocumentReference/88`, at this ETag).
+    interaction: str = "create"
+    target: str = ""
+    if_match: str = ""
+    # The write that must be in the chart before this one leaves (F41), and why what was signed is changed.
+    follows: str = ""
+    reason: str = ""
+    proposal_id: str = ""
 
 
 class CopyOffered(Event):
@@ -157,6 +165,68 @@ class WritebackParked(Event):
     tag: ClassVar[str] = "writeback:parked"
 
     reason: str
+
+
+class WritebackCancelled(Event):
+    """Taken back by its signer before the first byte left, or after it was proven that nothing was executed (F42)."""
+
+    tag: ClassVar[str] = "writeback:cancelled"
+
+    reason: str
+
+
+class WritebackSuperseded(Event):
+    """A later signature of the same author took its place in the chart: `how` is replaced, amended or retracted."""
+
+    tag: ClassVar[str] = "writeback:superseded"
+
+    by: str
+    how: str
+
+
+class WritebackOverridden(Event):
+    """A person changed in the EHR what was filed. The human wins; nothing is overwritten.
+
+    `read_under` says whose right to read found it; `changed_by` is who the EHR says it was, as a reference.
+    """
+
+    tag: ClassVar[str] = "writeback:overridden"
+
+    change: str
+    resource_id: str
+    resource_version: str | None
+    stored: ArtifactRef | None
+    differences: tuple[str, ...]
+    changed_by: str
+    read_under: str
+
+
+class WritebackWentMissing(Event):
+    """What was verified in the EHR is not there any more, and nothing says that a person removed it (F44)."""
+
+    tag: ClassVar[str] = "writeback:missing"
+
+    read_under: str
+
+
+class WritebackRestored(Event):
+    """What had been changed or was missing is in the EHR again as it was signed."""
+
+    tag: ClassVar[str] = "writeback:restored"
+
+    resource_id: str
+    resource_version: str | None
+    stored: ArtifactRef
+    read_under: str
+
+
+class WritebackSettled(Event):
+    """A person looked and ended it: `outcome` says with which result, `reference` links what was done elsewhere."""
+
+    tag: ClassVar[str] = "writeback:settled"
+
+    outcome: str
+    reference: str
 
 
 class WritebackResumed(Event):

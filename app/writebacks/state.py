@@ -22,13 +22,19 @@ from app.writebacks.events import (
     ProvenanceFiled,
     ProvenancePostponed,
     ProvenanceRefused,
+    WritebackCancelled,
     WritebackDrifted,
     WritebackFiled,
+    WritebackOverridden,
     WritebackParked,
     WritebackQueued,
     WritebackRejected,
+    WritebackRestored,
     WritebackResumed,
+    WritebackSettled,
+    WritebackSuperseded,
     WritebackVerified,
+    WritebackWentMissing,
 )
 
 
@@ -43,6 +49,11 @@ class Stage(StrEnum):
     DRIFTED = "drifted"
     REJECTED = "rejected"
     PARKED = "parked"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    OVERRIDDEN = "overridden"
+    MISSING = "missing"
+    SETTLED = "settled"
     AWAITING_COPY = "awaiting_copy"
     COPIED = "copied"
 
@@ -50,6 +61,8 @@ class Stage(StrEnum):
 NO_LAUNCH = LaunchId("")
 S = Stage
 SAME = None
+# It is, or was, in the chart: what the sweep of filed writes follows.
+IN_CHART = frozenset({S.VERIFIED, S.DRIFTED, S.OVERRIDDEN, S.MISSING})
 TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
     WritebackQueued: (frozenset({None}), S.QUEUED),
     CopyOffered: (frozenset({None}), S.AWAITING_COPY),
@@ -65,6 +78,12 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
     WritebackRejected: (frozenset({S.SENDING}), S.REJECTED),
     # At `verified` only the Provenance is left to send, and it too needs its signer's token.
     WritebackParked: (frozenset({S.QUEUED, S.SENDING, S.OUTCOME_UNKNOWN, S.FILED, S.VERIFIED}), S.PARKED),
+    WritebackCancelled: (frozenset({S.QUEUED, S.PARKED}), S.CANCELLED),  # from `parked`: only if parked from `queued`
+    WritebackSuperseded: (IN_CHART, S.SUPERSEDED),
+    WritebackOverridden: (IN_CHART, S.OVERRIDDEN),
+    WritebackWentMissing: (frozenset({S.VERIFIED, S.DRIFTED, S.OVERRIDDEN}), S.MISSING),
+    WritebackRestored: (frozenset({S.OVERRIDDEN, S.MISSING}), S.VERIFIED),
+    WritebackSettled: (frozenset({S.PARKED, S.DRIFTED, S.OVERRIDDEN, S.MISSING, S.REJECTED}), S.SETTLED),
     WritebackResumed: (frozenset({S.PARKED}), SAME),  # back to the stage that it was parked from
     ProvenanceBegun: (frozenset({S.VERIFIED}), SAME),
     ProvenancePostponed: (frozenset({S.VERIFIED}), SAME),
@@ -150,6 +169,8 @@ def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
             return {"adopted": event.found, "postponed_for": "", **learnt}
         case WritebackVerified() | WritebackDrifted():
             return _only(event, "resource_id", "resource_version", "stored", "differences")
+        case WritebackOverridden() | WritebackRestored():
+            return _only(event, "resource_version", "stored")
         case WritebackParked():
             # A refused token means that nothing was executed: there is nothing to ask about afterwards.
             not_executed = event.reason == "reauth" and before.stage is S.SENDING

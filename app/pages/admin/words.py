@@ -38,6 +38,11 @@ STAGES = {
     Stage.PARKED: "Parked",
     Stage.AWAITING_COPY: "To be copied",
     Stage.COPIED: "Copied",
+    Stage.CANCELLED: "Taken back by its signer",
+    Stage.SUPERSEDED: "Replaced by a later version",
+    Stage.OVERRIDDEN: "Changed in the EHR",
+    Stage.MISSING: "Not in the chart any more",
+    Stage.SETTLED: "Ended by a person",
 }
 if PHASES.keys() != set(Phase) or ROLES.keys() != set(Role) or STAGES.keys() != set(Stage):
     raise TypeError("every phase, role and stage needs its words")
