@@ -7,7 +7,7 @@ STAMP := .venv/.ready
 ALONE := tests/e2e tests/processes tests/deployment
 TESTS := $(BIN)/python -m pytest -n 3 --dist loadscope $(ALONE:%=--ignore=%) && $(BIN)/python -m pytest -n 2 --dist loadfile --reruns 2 $(ALONE)
 
-.PHONY: help setup demo test check format lint types imports lock clean
+.PHONY: help setup demo test bench check format lint types imports lock clean
 
 help: ## What each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ test: setup ## Run every test, on SQLite and PostgreSQL, with a real browser
 
 check: setup lint types imports ## Format, lint, types, import rules, tests: what CI runs
 	@$(TESTS)
+
+bench: setup ## Measure every bar and write docs/performance.md
+	@$(BIN)/countersign bench --write
 
 format: setup ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

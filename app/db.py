@@ -6,21 +6,25 @@ Rooms use SQLAlchemy Core and receive a `Connection`; nothing relies on an ambie
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
     Engine,
+    Executable,
     MetaData,
     Table,
     TypeDecorator,
     create_engine,
     event,
     func,
+    literal,
     make_url,
     select,
 )
@@ -29,6 +33,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.errors import Misconfigured
+from app.group_commit import GroupCommit
 from app.settings import Settings
 
 NAMING = {
@@ -62,20 +67,30 @@ class UTCDateTime(TypeDecorator[datetime]):
 class Database:
     """Hands out transactions over one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, own_clock: bool = False, together: bool = True) -> None:
+        """`own_clock`: leases go by the database's clock, which machines share, and not by the caller's (F39).
+
+        `together`: writers of this process share commits where the database has one writer at a time.
+        """
         self.engine = engine
+        self._options = {"countersign_own_clock": own_clock and engine.dialect.name == "postgresql"}
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
+        self._group = GroupCommit(self._writing) if together and engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that takes the write lock at once, so that it never fails half-way for want of it."""
-        with (
-            self.engine.connect().execution_options(countersign_write=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        """A transaction that takes the write lock at once, so that it never fails half-way for want of it.
+
+        It is durable when this returns. On SQLite it may be a part of one that several writers share.
+        """
+        if self._group:
+            with self._group.join() as connection:
+                yield connection
+        else:
+            with self._writing() as connection, connection.begin():
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -83,8 +98,11 @@ class Database:
         with self._reading() as connection, connection.begin():
             yield connection
 
+    def _writing(self) -> Connection:
+        return self.engine.connect().execution_options(countersign_write=True, **self._options)
+
     def _reading(self) -> Connection:
-        connection = self.engine.connect()
+        connection = self.engine.connect().execution_options(**self._options)
         if self.engine.dialect.name == "postgresql":
             return connection.execution_options(isolation_level="REPEATABLE READ")
         return connection  # SQLite's WAL gives every transaction its own moment
@@ -101,11 +119,25 @@ def open_database(settings: Settings) -> Database:
     return Database(create_engine(url))
 
 
+def moment(tx: Connection, now: datetime) -> ColumnElement[datetime]:
+    """`now` for a statement that grants or checks a lease: by the database's own clock where machines share it.
+
+    SQLite is a file on one machine, whose clock is the caller's. A simulated clock is always the caller's.
+    """
+    if tx.get_execution_options().get("countersign_own_clock"):
+        return func.clock_timestamp(type_=UTCDateTime())
+    return literal(now, UTCDateTime())
+
+
 def insert_if_absent(tx: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert `row` unless one of its unique keys is taken; false when it is. Waits for whoever inserts it right now."""
-    into = postgresql_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    statement = into(table).values(**row).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    return tx.execute(statement).rowcount == 1
+    return tx.execute(_insert_unless_taken(table, tx.dialect.name), dict(row)).rowcount == 1
+
+
+@cache
+def _insert_unless_taken(table: Table, dialect: str) -> Executable:
+    into = postgresql_insert if dialect == "postgresql" else sqlite_insert
+    return into(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def lock_named(tx: Connection, name: str) -> None:

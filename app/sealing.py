@@ -49,6 +49,10 @@ class Keyring:
         key = hmac.new(self._keys[self._newest], purpose.encode(), hashlib.sha256).digest()
         return hmac.new(key, message.encode(), hashlib.sha256).hexdigest()
 
+    def seeds(self, purpose: str) -> list[bytes]:
+        """32 secret bytes of each key for another purpose, the newest key's first; they say nothing about the keys."""
+        return [hmac.new(key, purpose.encode(), hashlib.sha256).digest() for key in self._keys.values()]
+
     def seal(self, plaintext: bytes, context: str) -> Sealed:
         """Encrypt `plaintext` so that it opens only under the same `context`."""
         key = AESGCM.generate_key(bit_length=256)

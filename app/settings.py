@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(default=120, gt=0, description="How long one worker may hold one write-back.")
     sweep_seconds: float = Field(default=2, gt=0, description="Pause between two sweeps of the outbox.")
+    checkpoints: str = Field(
+        default="", description="Where signed checkpoints of the log go, off this database's disk; empty: nowhere."
+    )
+    checkpoint_minutes: float = Field(default=5, ge=0, description="Pause between two checkpoints of one tenant's log.")
     admin_idle_minutes: float = Field(
         default=15, gt=0, description="An administrator's session ends after so long without use."
     )
@@ -90,6 +94,7 @@ class Settings(BaseSettings):
     limit_launch: Rate = Field(default="300 per minute", description="Launches and answers from one address.")
     limit_draft: Rate = Field(default="20 per minute", description="Drafts of one clinician.")
     limit_sign: Rate = Field(default="20 per minute", description="Signatures of one clinician.")
+    limit_callbacks: Rate = Field(default="1200 per minute", description="Notices of EHRs from one address.")
     limit_admin_sign_in: Rate = Field(
         default="10 per minute", description="An administrator's sign-ins from one address."
     )
@@ -103,6 +108,11 @@ class Settings(BaseSettings):
     def redis(self) -> str:
         """The Redis URL in force."""
         return self.redis_url or f"unix://{self.home.resolve() / 'redis.sock'}"
+
+    @property
+    def checkpoint_directory(self) -> Path | None:
+        """Where signed checkpoints go; None: they are not written."""
+        return Path(self.checkpoints) if self.checkpoints else None
 
     @property
     def on_this_machine(self) -> bool:

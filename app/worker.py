@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
 
@@ -16,6 +17,7 @@ from app.collaborators import EXTENSION, Collaborators
 from app.ids import TenantId, WritebackId
 from app.log_lines import place_of
 from app.outbox import rows as outbox
+from app.outbox.pause import UNDELIVERED_TOO_LONG
 from app.outbox.rows import Partition
 from app.projections import write_status
 from app.projections.follower import catch_up
@@ -32,6 +34,9 @@ from app.writebacks.state import Stage
 log = get_logger()
 # The app is built once for each process: engine, keys and connection pools live as long as the worker.
 _parts: list[Collaborators] = []
+# When the sweeper last said what waits too long; it says so again every few minutes, not at every sweep.
+_told: list[datetime] = []
+TOLD_AGAIN_AFTER = timedelta(minutes=5)
 
 
 class DrainCrashed(Exception):
@@ -90,11 +95,15 @@ def sweep_once(parts: Collaborators) -> int:
     """
     rung: list[Partition] = []
     _apart("bells", lambda: rung.extend(_ring_for_what_is_due(parts)))
+    _apart("age", lambda: alarm_for_what_waits(parts))
     _apart("read_models", lambda: catch_up(parts.database))
     _apart("switches", lambda: resume_switched_on(parts))
+    _apart("following", parts.following.sweep)
+    _apart("checkpoints", parts.checkpoints.sweep)
     _apart("expired", lambda: forget_what_expired(parts))
     _apart("grants", parts.giving_back.sweep)
     _apart("traces", parts.traces.purge)
+    _apart("notices", parts.notices.purge)
     return len(rung)
 
 
@@ -112,6 +121,23 @@ def _ring_for_what_is_due(parts: Collaborators) -> list[Partition]:
     for partition in partitions:
         _apart("bells", partial(parts.relay.ring, partition), partition.tenant_id)
     return partitions
+
+
+def alarm_for_what_waits(parts: Collaborators) -> None:
+    """Say in the error log what a signed note has been waiting for too long, and what nothing works on any more."""
+    now = parts.clock()
+    if _told and now - _told[0] < TOLD_AGAIN_AFTER:
+        return
+    with parts.database.read() as tx:
+        late = [one for one in outbox.depths(tx, now) if now - (one.undelivered or now) > UNDELIVERED_TOO_LONG]
+        dead = outbox.dead_letters(tx)
+    _told[:] = [now] if late or dead else []
+    for one in late:
+        partition, minutes = one.partition, int((now - (one.undelivered or now)).total_seconds() // 60)
+        where = {"tenant": partition.tenant_id, "workflow": partition.workflow}
+        log.error("undelivered_too_long", **where, count=one.waiting, detail=f"{minutes} minutes")
+    for letter in dead:
+        log.error("dead_letter", tenant=letter.tenant_id, writeback=letter.writeback_id, error=letter.why)
 
 
 def forget_what_expired(parts: Collaborators) -> None:
@@ -154,7 +180,7 @@ def _resume(parts: Collaborators, partition: Partition, writeback_id: WritebackI
         state = load(tx, tenant_id, writeback_id)
         if (state.stage, state.parked_for) != (Stage.PARKED, SWITCHED_OFF):
             return
-        resource = "Provenance" if state.parked_from is Stage.VERIFIED else "DocumentReference"
+        resource = "Provenance" if state.parked_from is Stage.VERIFIED else state.queued.resource_type
         if not may_leave(tx, parts.tenants, tenant_id, state.queued, resource):
             return
         parts.writebacks.by_person(tx, tenant_id, writeback_id, ResumeWrite(state.launch_id), WORKER, parts.clock())

@@ -33,6 +33,14 @@ def read_grant(response: Mapping[str, Any], now: datetime) -> Grant:
 
     Raises `TokenExchangeFailed` for a missing member (A25), and for a token that is not the user's alone (A63).
     """
+    grant = read_any_grant(response, now)
+    if grant.scopes.reaches_beyond_the_user:
+        raise TokenExchangeFailed("the token response grants a system scope")
+    return grant
+
+
+def read_any_grant(response: Mapping[str, Any], now: datetime) -> Grant:
+    """Return the grant in a token response, whosever it is. Raises `TokenExchangeFailed` for a missing member (A25)."""
     access_token, scope = response.get("access_token"), response.get("scope")
     if not isinstance(access_token, str) or not BEARER_TOKEN.fullmatch(access_token):
         raise TokenExchangeFailed("the token response has no usable access_token")
@@ -40,11 +48,8 @@ def read_grant(response: Mapping[str, Any], now: datetime) -> Grant:
         raise TokenExchangeFailed("the token response's token_type is not Bearer")
     if not isinstance(scope, str) or not scope.isprintable():
         raise TokenExchangeFailed("the token response has no scope")
-    scopes = GrantedScopes(scope)
-    if scopes.reaches_beyond_the_user:
-        raise TokenExchangeFailed("the token response grants a system scope")
     lifetime = timedelta(seconds=_lifetime(response.get("expires_in")))
-    return Grant(access_token, _refresh_token(response), now + lifetime, scopes)
+    return Grant(access_token, _refresh_token(response), now + lifetime, GrantedScopes(scope))
 
 
 def _refresh_token(response: Mapping[str, Any]) -> str | None:

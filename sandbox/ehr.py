@@ -1,15 +1,18 @@
 """One simulated EHR: a personality and the state it works on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import current_app
 
 from sandbox.authorization.clients import Clients
 from sandbox.authorization.signing_key import SigningKey
+from sandbox.clock import MACHINE, Clock
 from sandbox.database import Database
+from sandbox.fhir.later import Later
 from sandbox.fhir.store import Store
 from sandbox.personality import Personality
+from sandbox.qa.callbacks import Callbacks
 from sandbox.qa.faults import Faults
 from sandbox.qa.request_log import RequestLog
 
@@ -26,6 +29,9 @@ class EHR:
     signing_key: SigningKey
     faults: Faults
     requests: RequestLog
+    callbacks: Callbacks
+    later: Later = field(default_factory=Later)
+    clock: Clock = MACHINE
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """The only place that knows every part: one Flask app per EHR, mounted under its name."""
 
+from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sandbox.authorization.routes import authorization_routes
 from sandbox.authorization.server import authorization_server
 from sandbox.authorization.signing_key import SigningKey
 from sandbox.charts.routes import chart_routes, index_routes
-from sandbox.clock import DATE_BY_THE_EHR, now
+from sandbox.clock import DATE_BY_THE_EHR, MACHINE, Clock, now
 from sandbox.database import Database
 from sandbox.ehr import EHR
 from sandbox.fhir.routes import fhir_routes
@@ -21,6 +22,7 @@ from sandbox.fhir.store import Store
 from sandbox.launcher.routes import launcher_routes
 from sandbox.people.seeding import seed
 from sandbox.personality import load_personality, personality_names
+from sandbox.qa.callbacks import Callbacks
 from sandbox.qa.faults import Faults
 from sandbox.qa.injection import set_the_clock
 from sandbox.qa.request_log import RequestLog
@@ -31,35 +33,50 @@ def create_sandbox(origin: str, home: Path, clients_file: Path, transcripts_file
     """The WSGI app of all EHRs, with their state under `home` (kept if it is there already)."""
     home.mkdir(parents=True, exist_ok=True)
     registrations = load_registrations(clients_file)
-    names = personality_names()
-    ehrs = {name: _ehr(name, origin, home, registrations.get(name, [])) for name in names}
+    ehrs = {name: create_ehr(name, origin, registrations.get(name, []), home=home) for name in personality_names()}
     for ehr in ehrs.values():
         seed(ehr, transcripts_file)
         ehr.database.close()
-    root = Flask("sandbox.charts")
-    root.json.sort_keys = False  # type: ignore[attr-defined]  # knobs are listed as the table has them
-    root.register_blueprint(qa_routes(ehrs))
-    root.register_blueprint(index_routes(ehrs))
-    return DispatcherMiddleware(root, {f"/{name}": _ehr_app(ehr) for name, ehr in ehrs.items()})
+    return mounted(ehrs)
 
 
-def _ehr(name: str, origin: str, home: Path, registered: list[Registration]) -> EHR:
-    database = Database(home / f"{name}.sqlite")
+def create_ehr(
+    name: str, origin: str, registered: list[Registration], *, home: Path | None = None, clock: Clock = MACHINE
+) -> EHR:
+    """One EHR, not yet seeded; without a home its state is in memory, and without a clock it goes by this machine's.
+
+    For a simulation in one process see `sandbox.in_process.SandboxInProcess`, which is made of this and of `mounted`.
+    """
+    database = Database(home / f"{name}.sqlite" if home else None)
+    store, faults = Store(database, clock), Faults()
     return EHR(
         personality=load_personality(name),
         origin=origin,
         database=database,
-        store=Store(database),
+        store=store,
         clients=Clients(database, registered),
-        signing_key=SigningKey(home / f"{name}-signing-key.json"),
-        faults=Faults(),
+        signing_key=SigningKey(home / f"{name}-signing-key.json" if home else None),
+        faults=faults,
         requests=RequestLog(),
+        callbacks=Callbacks(name, store, faults, clock),
+        clock=clock,
     )
 
 
-def _ehr_app(ehr: EHR) -> Flask:
+def mounted(ehrs: Mapping[str, EHR]) -> DispatcherMiddleware:
+    """The WSGI app of these EHRs: each under its name, the QA API and the list of charts at the root."""
+    root = Flask("sandbox.charts")
+    root.json.sort_keys = False  # type: ignore[attr-defined]  # knobs are listed as the table has them
+    root.register_blueprint(qa_routes(ehrs))
+    root.register_blueprint(index_routes(ehrs))
+    return DispatcherMiddleware(root, {f"/{name}": ehr_app(ehr) for name, ehr in ehrs.items()})
+
+
+def ehr_app(ehr: EHR) -> Flask:
+    """The Flask app of one EHR."""
     app = Flask("sandbox.charts")
     app.extensions["ehr"] = ehr
+    app.extensions["clock"] = ehr.clock
     server = authorization_server(app, ehr)
     app.register_blueprint(discovery_routes(ehr))
     app.register_blueprint(authorization_routes(ehr, server))

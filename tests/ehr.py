@@ -89,6 +89,35 @@ class RunningSandbox:
         url = f"{self.local}/qa/{ehr}/resources/{resource_type}/{resource['id']}"
         requests.put(url, json=resource, timeout=10).raise_for_status()
 
+    def act(self, ehr: str, action: str, resource: str = "", **how: Any) -> list[str]:
+        """Do what a person at the EHR does (`sign`, `amend`, `delete`, ...: sandbox/README.md); returns what changed.
+
+        by=, text=, into=, old_id=, version=, mark=.
+        """
+        edit = {"action": action, "resource": resource, **how}
+        reply = requests.post(f"{self.local}/qa/{ehr}/edits", json=edit, timeout=10)
+        assert reply.status_code == 201, reply.text
+        return list(reply.json()["changed"])
+
+    def back_up(self, ehr: str) -> int:
+        """Mark the EHR's present state, for `act(ehr, "restore_backup", mark=...)`."""
+        reply = requests.post(f"{self.local}/qa/{ehr}/backups", timeout=10)
+        return int(reply.json()["mark"])
+
+    def tell(self, ehr: str, url: str, secret: str, **how: Any) -> None:
+        """Post signed notices of what changes from now on to this URL: types=, automatic=."""
+        subscription = {"url": url, "secret": secret, **how}
+        requests.put(f"{self.local}/qa/{ehr}/callbacks", json=subscription, timeout=10).raise_for_status()
+
+    def deliver(self, ehr: str) -> list[dict[str, Any]]:
+        """Post the notices that are due now (after `tell(..., automatic=False)`); what came of each."""
+        reply = requests.post(f"{self.local}/qa/{ehr}/callbacks/deliveries", timeout=30)
+        return list(reply.json()["delivered"])
+
+    def stop_telling(self, ehr: str) -> None:
+        """Nobody is told of changes any more."""
+        requests.delete(f"{self.local}/qa/{ehr}/callbacks", timeout=10).raise_for_status()
+
     def clear_faults(self, ehr: str) -> None:
         """Switch every fault off."""
         requests.delete(f"{self.local}/qa/{ehr}/faults", timeout=10).raise_for_status()

@@ -25,6 +25,7 @@ from app.clock import system_clock
 from app.collaborators import EXTENSION, Collaborators
 from app.db import Database
 from app.outbox.rows import due_partitions
+from app.publication.drain import Tempo
 from app.settings import Settings
 from app.tenants import launches
 from app.tenants.tables import client_keys, grants
@@ -240,7 +241,7 @@ def running_service(
             **changed,
         }
     )
-    app = create_app(settings, clock)
+    app = create_app(settings, clock, Tempo(chance=lambda: 0))
     database = app.extensions[EXTENSION].database
     _restore_client_keys(database)
     server = make_server("127.0.0.1", app_port, app, threaded=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from vendors.fhir_r4 import FHIRR4, Params, day_before
+from vendors.fhir_r4 import FHIRR4
+from vendors.finding import Params, day_before
 
 
 class AthenaOne(FHIRR4):

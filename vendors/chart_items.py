@@ -160,7 +160,12 @@ def _item(
         recorded=moment(recorded),
         encounter=referenced(model.encounter, relative),
         status=status,
+        codes=_codes(getattr(model, "code", None) or getattr(model, "medicationCodeableConcept", None)),
     )
+
+
+def _codes(concept: Any) -> tuple[str, ...]:
+    return tuple(map(_token, concept.coding or [])) if concept is not None else ()
 
 
 def _medication_display(model: Any) -> str:

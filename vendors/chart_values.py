@@ -62,6 +62,7 @@ class ChartItem:
     recorded: datetime | None
     encounter: str | None
     status: str
+    codes: tuple[str, ...] = ()  # system|code
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-if TYPE_CHECKING:  # both modules use the values below
+if TYPE_CHECKING:  # these modules use the values below
     from vendors.chart_values import Chart
+    from vendors.entries import SignedEntry
     from vendors.profile import Profile
     from vendors.transport import FHIRTransport, SignersTransport
 
 FileAs = Literal["final", "preliminary"]
 Support = Literal["yes", "no", "unknown"]
 Confidence = Literal["documented", "reported", "uncertain"]
+WriteInteraction = Literal["create", "update", "patch"]
 
 RESOURCE_TYPES = (
     "AllergyIntolerance",
@@ -53,8 +55,24 @@ class Capability(Cited):
 
 
 @dataclass(frozen=True)
+class Related:
+    """The earlier document that a note corrects or adds to (R4 DocumentReference.relatesTo, C36).
+
+    Our identifier always stands there, so that the tie survives where the EHR's own id is not known at signing.
+    """
+
+    code: Literal["replaces", "appends"]
+    reference: str = ""
+    identifier_system: str = ""
+    identifier_value: str = ""
+
+
+@dataclass(frozen=True)
 class SignedNote:
-    """What a clinician signed, ready to be rendered; references are relative to the FHIR base."""
+    """What a clinician signed, ready to be rendered; references are relative to the FHIR base.
+
+    Only a signature makes one, so "amended" without a signature cannot be said (C37).
+    """
 
     identifier_system: str
     identifier_value: str
@@ -72,11 +90,28 @@ class SignedNote:
     visit_end: datetime | None
     ai_assisted: bool
     file_as: FileAs
+    relates_to: Related | None = None
+    doc_status: Literal["", "amended"] = ""  # "" says what `file_as` says
+
+
+@dataclass(frozen=True)
+class Write:
+    """One signed change, exactly as it leaves.
+
+    `payload` is a resource as canonical JSON, or a JSON Patch array for "patch". `target_id` and `if_match` (the ETag
+    as the EHR gave it) belong to update and patch, and to them always: nothing is overwritten unseen (C11, C13).
+    """
+
+    resource_type: str
+    interaction: WriteInteraction
+    payload: bytes = field(repr=False)
+    target_id: str = ""
+    if_match: str = ""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The EHR's answer to an accepted create; without an id the resource is still to be located.
+    """The EHR's answer to an accepted write; without an id the created resource is still to be located.
 
     Status 202 means accepted for later filing, not filed (FHIR R4 http.html, US Core notes).
     """
@@ -115,6 +150,8 @@ class StoredNote:
     labels: tuple[tuple[str, str], ...]
     text: str = field(repr=False)
     raw: bytes = field(repr=False)
+    relates_to: tuple[Related, ...] = ()
+    etag: str | None = None
 
 
 class VendorAdapter(Protocol):
@@ -135,10 +172,48 @@ class VendorAdapter(Protocol):
         """
         ...
 
-    def create_note(self, transport: SignersTransport, payload: bytes) -> Receipt:
-        """File a rendered note under its signer's own grant (A63).
+    def render_entry(self, entry: SignedEntry) -> bytes:
+        """Return a structured entry as it leaves, a pure function of entry and profile. See `vendors.entries`.
 
-        Raises Unsupported before sending where the profile does not say yes, NotTheSigners for any other transport.
+        Raises InvalidResource where the entry breaks a rule of FHIR R4 or of the profile.
+        """
+        ...
+
+    def amendment(self, stored: Stored, note: SignedNote) -> Write:
+        """Return the update that makes a filed note say what was signed anew; all else in it stays (C11, C37).
+
+        Raises Unsupported where the profile names no "in_place", InvalidResource where no version can be named.
+        """
+        ...
+
+    def retraction(self, stored: Stored) -> Write:
+        """Return the update or patch that marks a filed resource as entered in error; its content stays (C38).
+
+        Raises Unsupported where the profile says "none", InvalidResource where no version can be named.
+        """
+        ...
+
+    def send(self, transport: SignersTransport, write: Write) -> Receipt:
+        """Let one signed change leave, once, under its signer's own grant (A63).
+
+        Before sending: Unsupported where the profile does not say yes, InvalidResource where the write breaks a rule of
+        its interaction, NotTheSigners for any other transport. After: the transport's errors, VersionConflict for a
+        version that is not the EHR's present one.
+        """
+        ...
+
+    def read(self, transport: FHIRTransport, resource_type: str, resource_id: str) -> Stored:
+        """Return one resource as the EHR holds it now. Raises Unsupported and the transport's read errors."""
+        ...
+
+    def read_version(self, transport: FHIRTransport, resource_type: str, resource_id: str, version: str) -> Stored:
+        """Return that version, or the present one where the EHR keeps none to read; `Stored.version` tells (C14)."""
+        ...
+
+    def find(self, transport: FHIRTransport, resource_type: str, payload: bytes) -> list[Stored]:
+        """Return the resources that are this created one: same identifier, or holding all that was sent.
+
+        For notes `find_notes`, which knows their text. Raises Unsupported and the transport's search errors.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from vendors.contract import Receipt
+from vendors.contract import Receipt, Write
 from vendors.errors import NotAuthorized
 from vendors.fhir_r4 import FHIRR4
 from vendors.transport import SignersTransport
@@ -17,10 +17,10 @@ class Epic(FHIRR4):
     """
 
     @override
-    def create_note(self, transport: SignersTransport, payload: bytes) -> Receipt:
-        """File a note; a 403 says whose right is missing: the app's registration or the user's security."""
+    def send(self, transport: SignersTransport, write: Write) -> Receipt:
+        """See VendorAdapter.send; a 403 says whose right is missing: the app's registration or the user's security."""
         try:
-            return super().create_note(transport, payload)
+            return super().send(transport, write)
         except NotAuthorized as refusal:
             raise _attributed(refusal) from None
 

@@ -10,8 +10,8 @@ VendorError (vendor, operation, status, issue codes, correlation id; no body, no
 |  |- InvalidResource  400, 413, 415, 422, or our own check        -> a new version of the note
 |  |- TokenRefused     401                                         -> refresh once, then sign in again
 |  |- NotAuthorized    403                                         -> an administrator or the user's rights
-|  |- NotFound         404, 410 on a read                          -> it is not in the chart
-|  `- VersionConflict  409, 412                                    -> re-read, then decide
+|  |- NotFound         404, 410 on a read, update or patch         -> it is not in the chart
+|  `- VersionConflict  409, 412; for a patch also 400, 422         -> re-read, then decide
 |- OutcomeUnknown   sent, and no trustworthy answer                -> NEVER resend; reconcile first
 `- Unavailable      a read failed; nothing has changed             -> try again later
 """
@@ -85,11 +85,11 @@ class NotAuthorized(Rejected):
 
 
 class NotFound(Rejected):
-    """The resource that was read is not there (404, 410)."""
+    """The resource that was to be read or changed is not there (404, 410)."""
 
 
 class VersionConflict(Rejected):
-    """Another version or a duplicate stands in the way (409, 412)."""
+    """Another version or a duplicate stands in the way (409, 412), or the test of a patch failed (400, 422)."""
 
 
 class OutcomeUnknown(VendorError):

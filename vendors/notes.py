@@ -3,7 +3,7 @@
 Rendering is pure, so that the log can rebuild every payload byte for byte. What is written is validated
 with fhir.resources R4B; what is read is not, because a chart's oddity must not hide a filed note (C18).
 
-Sources: FHIR R4 documentreference.html; US Core DocumentReference; conformance C28 to C35, D03.
+Sources: FHIR R4 documentreference.html; US Core DocumentReference; conformance C28 to C37, D03.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from fhir.resources.R4B.documentreference import DocumentReference
 from pydantic import ValidationError
 
-from vendors.contract import SignedNote, Stored, StoredNote
+from vendors.contract import Related, SignedNote, Stored, StoredNote
 from vendors.errors import InvalidResource, Throttled, TokenRefused, Unavailable, VendorError
 from vendors.profile import Profile
 from vendors.transport import FHIRTransport
@@ -35,6 +35,8 @@ AI_ASSERTED = {
     "code": "AIAST",
     "display": "Artificial Intelligence asserted",
 }
+# What EHRs turn a plain note into; the comparison reads the words that they show.
+RENDERINGS = frozenset({"text/html", "application/xhtml+xml", "text/rtf", "application/rtf"})
 
 
 def render(note: SignedNote, profile: Profile) -> bytes:
@@ -68,6 +70,9 @@ def _problem(note: SignedNote, profile: Profile) -> str | None:
         (note.type_code in rules.excluded_types.value, "type-not-accepted"),
         (rules.doc_status[note.file_as].value == "refused", "doc-status-not-accepted"),
         (any(at is not None and at.tzinfo is None for at in _moments(note)), "time-without-zone"),
+        # Amended means changed after final, and complete and verified again.
+        (note.doc_status == "amended" and note.file_as != "final", "amended-not-final"),
+        (note.relates_to is not None and not note.relates_to.identifier_value, "related-without-identifier"),
     )
     return next((code for broken, code in checks if broken), None)
 
@@ -88,7 +93,7 @@ def _document_reference(note: SignedNote, profile: Profile) -> dict[str, Any]:
         "resourceType": "DocumentReference",
         "identifier": [{"system": note.identifier_system, "value": note.identifier_value}],
         "status": "current",
-        "docStatus": note.file_as,
+        "docStatus": note.doc_status or note.file_as,
         "type": {
             "coding": [{"system": LOINC, "code": note.type_code, "display": note.type_display}],
             "text": note.type_display,
@@ -104,8 +109,16 @@ def _document_reference(note: SignedNote, profile: Profile) -> dict[str, Any]:
         resource["custodian"] = {"reference": note.custodian}
     if note.ai_assisted:
         resource["meta"] = {"security": [AI_ASSERTED]}
+    if note.relates_to:
+        resource["relatesTo"] = [_relation(note.relates_to)]
     context = _context(note)
     return {**resource, "context": context} if context else resource
+
+
+def _relation(related: Related) -> dict[str, Any]:
+    identifier = {"system": related.identifier_system, "value": related.identifier_value}
+    reference = {"reference": related.reference} if related.reference else {}
+    return {"code": related.code, "target": {**reference, "identifier": identifier}}
 
 
 def _attachment(note: SignedNote, content_type: str) -> dict[str, Any]:
@@ -149,16 +162,31 @@ def stored_note(stored: Stored, transport: FHIRTransport) -> StoredNote:
         labels=tuple(_codings(_object(resource.get("meta")).get("security"))),
         text=note_text(resource, transport),
         raw=stored.body,
+        relates_to=tuple(_relations(resource.get("relatesTo"), transport)),
+        etag=stored.etag,
     )
 
 
+def _relations(value: object, transport: FHIRTransport) -> Iterator[Related]:
+    for one in _objects(value):
+        target = _object(one.get("target"))
+        identifier = _object(target.get("identifier"))
+        if one.get("code") in ("replaces", "appends"):
+            yield Related(
+                one["code"],
+                _reference(target, transport),
+                str(identifier.get("system", "")),
+                str(identifier.get("value", "")),
+            )
+
+
 def note_text(resource: dict[str, Any], transport: FHIRTransport) -> str:
-    """Return the text of the first plain-text attachment, "" where there is none.
+    """Return the text of the first plain-text attachment, else the first HTML or RTF as it is, "" where there is none.
 
     Undecodable bytes become U+FFFD: a comparison then says "differs", and the raw bytes are kept.
     Text that is said to be there and cannot be fetched is Unavailable: it says nothing about the note itself.
     """
-    for attachment in plain_text_attachments(resource):
+    for attachment in (*plain_text_attachments(resource), *_renderings(resource)):
         try:
             return decoded(attachment, attachment_bytes(attachment, transport), errors="replace")
         except (TokenRefused, Throttled):
@@ -184,6 +212,14 @@ def plain_text_attachments(resource: dict[str, Any]) -> Iterator[dict[str, Any]]
     for content in _objects(resource.get("content")):
         attachment = _object(content.get("attachment"))
         if str(attachment.get("contentType", "text/plain")).lower().startswith("text/plain"):
+            yield attachment
+
+
+def _renderings(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the attachments that hold the text in a format of their own."""
+    for content in _objects(resource.get("content")):
+        attachment = _object(content.get("attachment"))
+        if str(attachment.get("contentType", "")).lower().partition(";")[0].strip() in RENDERINGS:
             yield attachment
 
 

@@ -1,6 +1,6 @@
 """What an HTTP answer means for each FHIR interaction: one table that covers every status code.
 
-Sources: conformance C15 to C17 and F09 to F17, FHIR R4 http.html and operationoutcome.html, RFC 9110.
+Sources: conformance C11 to C17 and F09 to F17, FHIR R4 http.html and operationoutcome.html, RFC 9110.
 A status that a write may have survived is OutcomeUnknown; only a status that says "not applied" is not.
 """
 
@@ -29,28 +29,41 @@ class Interaction(StrEnum):
     READ = "read"
     SEARCH = "search"
     CREATE = "create"
+    UPDATE = "update"
+    PATCH = "patch"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the EHR may hold something new after it: then silence is no failure (C15)."""
+        return self not in (Interaction.READ, Interaction.SEARCH)
 
 
 _REFUSED_UNAPPLIED = (402, 407, 411, 414, 416, 417, 421, 424, 425, 426, 428, 431, 451, 501)
 _UNASSIGNED_4XX = (418, 419, 420, 427, 430, *range(432, 451), *range(452, 500))
 
-_CREATE: tuple[tuple[Iterable[int], Leaf | None], ...] = (
-    (range(200, 300), None),
-    ((301, 307, 308), errors.Rejected),  # by definition not applied here; the registered base is wrong
-    ((400, 413, 415, 422), errors.InvalidResource),
-    ((401,), errors.TokenRefused),
-    ((403,), errors.NotAuthorized),
-    ((404, 405, 410, *_REFUSED_UNAPPLIED), errors.Rejected),
-    ((409, 412), errors.VersionConflict),
-    ((423, 429), errors.Throttled),
-    # The request may have been applied before any of these was written.
-    ((406, 408, *_UNASSIGNED_4XX), errors.OutcomeUnknown),
-    ((*range(100, 200), 300, 302, 303, 304, 305, 306, *range(309, 400)), errors.OutcomeUnknown),
-    ((500, *range(502, 1000)), errors.OutcomeUnknown),
-)
+Rows = tuple[tuple[Iterable[int], Leaf | None], ...]
 
 
-def _reading(absent: Leaf) -> tuple[tuple[Iterable[int], Leaf | None], ...]:
+def _writing(absent: Leaf, unfit: Leaf = errors.InvalidResource) -> Rows:
+    return (
+        (range(200, 300), None),
+        ((301, 307, 308), errors.Rejected),  # by definition not applied here; the registered base is wrong
+        ((400, 422), unfit),
+        ((413, 415), errors.InvalidResource),
+        ((401,), errors.TokenRefused),
+        ((403,), errors.NotAuthorized),
+        ((404, 410), absent),
+        ((405, *_REFUSED_UNAPPLIED), errors.Rejected),
+        ((409, 412), errors.VersionConflict),
+        ((423, 429), errors.Throttled),
+        # The request may have been applied before any of these was written.
+        ((406, 408, *_UNASSIGNED_4XX), errors.OutcomeUnknown),
+        ((*range(100, 200), 300, 302, 303, 304, 305, 306, *range(309, 400)), errors.OutcomeUnknown),
+        ((500, *range(502, 1000)), errors.OutcomeUnknown),
+    )
+
+
+def _reading(absent: Leaf) -> Rows:
     refused = (400, 405, 406, 409, 411, 412, 413, 415, 422, *_REFUSED_UNAPPLIED, *_UNASSIGNED_4XX)
     return (
         ((200, 203), None),
@@ -64,7 +77,7 @@ def _reading(absent: Leaf) -> tuple[tuple[Iterable[int], Leaf | None], ...]:
     )
 
 
-def _spread(rows: tuple[tuple[Iterable[int], Leaf | None], ...]) -> dict[int, Leaf | None]:
+def _spread(rows: Rows) -> dict[int, Leaf | None]:
     """Return one entry per status; refuses, at import, a status with no row or with two."""
     table: dict[int, Leaf | None] = {}
     for statuses, leaf in rows:
@@ -80,7 +93,10 @@ def _spread(rows: tuple[tuple[Iterable[int], Leaf | None], ...]) -> dict[int, Le
 STATUS_TABLE: Mapping[Interaction, Mapping[int, Leaf | None]] = {
     Interaction.READ: _spread(_reading(errors.NotFound)),
     Interaction.SEARCH: _spread(_reading(errors.Rejected)),
-    Interaction.CREATE: _spread(_CREATE),
+    Interaction.CREATE: _spread(_writing(errors.Rejected)),
+    Interaction.UPDATE: _spread(_writing(errors.NotFound)),  # what was to be changed is not there
+    # A `test` that fails is 400 or 422 at servers that try the patch before they look at If-Match.
+    Interaction.PATCH: _spread(_writing(errors.NotFound, unfit=errors.VersionConflict)),
 }
 
 # FHIR issue codes that say more than a 4xx status does (C17). They never soften an OutcomeUnknown.
@@ -111,7 +127,7 @@ def meaning(interaction: Interaction, status: int, issue_codes: Iterable[str] = 
 
 def steered(interaction: Interaction, issue_codes: Iterable[str]) -> Leaf | None:
     """Return the error that the first telling issue code stands for, if there is one."""
-    table = _STEERED_WRITES if interaction is Interaction.CREATE else _STEERED_READS
+    table = _STEERED_WRITES if interaction.writes else _STEERED_READS
     return next((table[code] for code in issue_codes if code in table), None)
 
 

@@ -23,6 +23,9 @@ ClientAuthentication = Literal[
 Algorithm = Literal["RS384", "ES384"]
 SignIn = Literal["in_frame", "top_window"]
 Interactions = Literal["read", "search", "create", "update", "patch", "delete"]
+# A new document that replaces the first, the same document updated, or a new document that adds to the first.
+Amendment = Literal["replaces", "in_place", "addendum"]
+Retraction = Literal["update", "patch", "none"]
 Value = TypeVar("Value")
 
 _CELL = "{support: yes|no|unknown, source: <a key of sources>, confidence: documented|reported|uncertain}"
@@ -86,6 +89,18 @@ class Landing(_Strict):
     not_filed: LandingNotice
 
 
+class EntryRules(_Strict):
+    """What the EHR gives back of the other resources that are filed, so that a lost one can be found again."""
+
+    identifier_search: Capability
+    conditional_create: Capability
+
+    @property
+    def absence_can_be_proven(self) -> bool:
+        """Tell whether an entry that is not found is certainly not there; see `NoteRules.absence_can_be_proven`."""
+        return "yes" in (self.identifier_search.support, self.conditional_create.support)
+
+
 class NoteRules(_Strict):
     """What the EHR demands of a clinical note, and what it gives back."""
 
@@ -100,6 +115,8 @@ class NoteRules(_Strict):
     longest_execution_seconds: Rule[int]
     search_lag_seconds: Rule[int]
     excluded_types: Rule[tuple[str, ...]]
+    amendment: Rule[tuple[Amendment, ...]]
+    retraction: Rule[Retraction]
 
     @property
     def absence_can_be_proven(self) -> bool:
@@ -123,6 +140,7 @@ class Profile(_Strict):
     scopes: tuple[ScopeNeed, ...]
     capabilities: Mapping[str, Mapping[Interactions, Capability]]
     note: NoteRules
+    entry: EntryRules
     landing: Landing
     onboarding: Onboarding
 
@@ -133,6 +151,13 @@ class Profile(_Strict):
     def supports(self, resource_type: str, interaction: str) -> bool:
         """Tell whether the cell says yes; "unknown" is not a yes."""
         return self.capability(resource_type, interaction).support == "yes"
+
+    def retraction_of(self, resource_type: str) -> Retraction:
+        """Return how a filed resource is marked as entered in error: a note by its rule, an entry by what is taken."""
+        if resource_type == "DocumentReference":
+            return self.note.retraction.value
+        ways: tuple[Literal["update", "patch"], ...] = ("update", "patch")
+        return next((way for way in ways if self.supports(resource_type, way)), "none")
 
     def landing_for(self, file_as: FileAs) -> LandingNotice:
         """Return the words for a note that is to be filed so, or that cannot be filed at all."""
@@ -153,6 +178,7 @@ class Profile(_Strict):
     @model_validator(mode="after")
     def _complete_and_cited(self) -> Self:
         problems = [*_cell_problems(self.capabilities), *_citation_problems(self), *_landing_problems(self)]
+        problems += _change_problems(self)
         problems += onboarding_problems(self.onboarding)
         if problems:
             raise ValueError("\n".join(problems))
@@ -229,3 +255,18 @@ def _landing_problems(profile: Profile) -> Iterator[str]:
         notice = profile.landing.final if file_as == "final" else profile.landing.preliminary
         if takes_notes and rule.value != "refused" and notice is None:
             yield f"landing.{file_as} is empty; write a headline and why, or doc_status refused"
+
+
+# Which interaction each way of changing a filed note travels by; a way without its interaction could not be gone.
+_TRAVELS_BY: Mapping[Amendment, Interactions] = {"replaces": "create", "in_place": "update", "addendum": "create"}
+
+
+def _change_problems(profile: Profile) -> Iterator[str]:
+    cells = profile.capabilities.get("DocumentReference", {})
+    needed = {f"note.amendment names {way}": _TRAVELS_BY[way] for way in profile.note.amendment.value}
+    retraction = profile.note.retraction.value
+    if retraction != "none":
+        needed[f"note.retraction is {retraction}"] = retraction
+    for said, interaction in needed.items():
+        if interaction in cells and cells[interaction].support != "yes":
+            yield f"{said}, but DocumentReference.{interaction} is not yes; change one of the two"

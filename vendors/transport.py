@@ -13,27 +13,20 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 import requests
-from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException
+from requests.exceptions import RequestException
 from urllib3.util import parse_url
 
 from vendors import errors
 from vendors.bearer import BearerToken, NotRenewedNow, Renew
 from vendors.contract import Receipt, Stored
-from vendors.egress import EgressRefused, NotConnected, ResponseTooLarge, ResponseTooSlow, origin_of
-from vendors.outcomes import (
-    RETRY_AFTER_UNSAID_SECONDS,
-    Interaction,
-    has_error,
-    issue_codes,
-    meaning,
-    parsed_json,
-    retry_after_seconds,
-    steered,
-)
+from vendors.egress import EgressRefused, origin_of
+from vendors.exchange import Call, hints
+from vendors.outcomes import Interaction, has_error, issue_codes, meaning, parsed_json, steered
 from vendors.replies import (
     RESOURCE_ID,
     contradicts_success,
@@ -45,8 +38,10 @@ from vendors.replies import (
 )
 
 FHIR_JSON = "application/fhir+json"
+JSON_PATCH = "application/json-patch+json"
 PAGE_CAP = 40
 _SAFE_HEADER = re.compile(r"[A-Za-z0-9\-._]{1,128}\Z")
+_OPAQUE_ETAG = re.compile(r"(?!\*\Z)[!-~]{1,255}\Z")  # `*` would match whatever is there
 
 
 class FHIRTransport:
@@ -74,17 +69,14 @@ class FHIRTransport:
 
     def read(self, resource_type: str, resource_id: str) -> Stored:
         """Return one resource. Raises Unavailable, NotFound, NotAuthorized, TokenRefused, Throttled."""
-        call = _Call(self, Interaction.READ, resource_type)
-        if not RESOURCE_ID.match(resource_id):
-            raise call.failure(errors.NotFound, codes=("invalid-id",))
-        response = self._exchange(call, "GET", f"{self.base_url}/{resource_type}/{resource_id}")
-        resource = parsed_json(response.content)
-        if not isinstance(resource, dict) or resource.get("resourceType") != resource_type:
-            raise call.failure(errors.Unavailable, response, ("unreadable-body",))
-        if resource.get("id", resource_id) != resource_id:
-            raise call.failure(errors.Unavailable, response, ("other-resource",))
-        etag = response.headers.get("ETag")
-        return Stored(resource, resource_id, version_of(resource, etag), etag, response.content)
+        return self._read(resource_type, resource_id, "")
+
+    def read_version(self, resource_type: str, resource_id: str, version: str) -> Stored:
+        """Return one version of a resource (vread, C14). Raises as `read`; many servers do not take it."""
+        if not RESOURCE_ID.match(version):
+            call = self._call(Interaction.READ, resource_type)
+            raise call.failure(errors.NotFound, codes=("invalid-version",))
+        return self._read(resource_type, resource_id, f"/_history/{version}")
 
     def search(
         self, resource_type: str, params: Sequence[tuple[str, str]], first: int | None = None
@@ -93,7 +85,7 @@ class FHIRTransport:
 
         A page that cannot be followed is an error, never a shorter answer: absence must be provable.
         """
-        call = _Call(self, Interaction.SEARCH, resource_type)
+        call = self._call(Interaction.SEARCH, resource_type)
         found: list[dict[str, Any]] = []
         url, query = f"{self.base_url}/{resource_type}", list(params)
         for _ in range(PAGE_CAP):
@@ -110,21 +102,30 @@ class FHIRTransport:
 
     def create(self, resource_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> Receipt:
         """POST a resource once. Raises NotSent, OutcomeUnknown, Throttled, Rejected and its leaves."""
-        call = _Call(self, Interaction.CREATE, resource_type)
+        call = self._call(Interaction.CREATE, resource_type)
         sent = {"Content-Type": FHIR_JSON, **(headers or {})}
         response = self._exchange(call, "POST", f"{self.base_url}/{resource_type}", headers=sent, body=body)
-        receipt = receipt_of(response, resource_type)
-        if receipt.resource_id is None and contradicts_success(response):
-            codes = issue_codes(parsed_json(response.content))
-            raise call.failure(errors.OutcomeUnknown, response, codes or ("unreadable-body",))
-        return receipt
+        return _receipt(call, response, resource_type)
+
+    def update(self, resource_type: str, resource_id: str, body: bytes, if_match: str) -> Receipt:
+        """PUT a whole resource over the version named, once. Raises as `create`; VersionConflict for another version.
+
+        NotFound says that there is nothing to change any more (404, 410).
+        """
+        call = self._call(Interaction.UPDATE, resource_type)
+        return self._change(call, resource_type, resource_id, body, {"Content-Type": FHIR_JSON, "If-Match": if_match})
+
+    def patch(self, resource_type: str, resource_id: str, body: bytes, if_match: str) -> Receipt:
+        """Apply a JSON Patch (RFC 6902) to the version named, once. Raises as `update`."""
+        call = self._call(Interaction.PATCH, resource_type)
+        return self._change(call, resource_type, resource_id, body, {"Content-Type": JSON_PATCH, "If-Match": if_match})
 
     def fetch(self, url: str) -> bytes:
         """Return the bytes behind an attachment's address; outside the FHIR base it goes without the token.
 
         A Binary that comes as a FHIR resource is unwrapped. Where an address may lead is the session's rule.
         """
-        call = _Call(self, Interaction.READ, "attachment")
+        call = self._call(Interaction.READ, "attachment")
         inside = self._inside(url)
         accept = {"Accept": f"text/plain, {FHIR_JSON};q=0.8, */*;q=0.5"}
         response = self._exchange(call, "GET", inside or url, headers=accept, with_token=inside is not None)
@@ -141,14 +142,42 @@ class FHIRTransport:
         try:
             return self._token.renew(refused)
         except NotRenewedNow:
-            call = _Call(self, Interaction.READ, "token")
+            call = self._call(Interaction.READ, "token")
             raise call.failure(errors.TokenNotRenewed, codes=("not-renewed",)) from None
 
     def relative(self, reference: str) -> str:
         """Return a reference in its form relative to the FHIR base; a foreign one stays as it is."""
         return reference.removeprefix(f"{self.base_url}/")
 
-    def _bundle(self, call: _Call, url: str, query: list[tuple[str, str]]) -> dict[str, Any]:
+    def _read(self, resource_type: str, resource_id: str, suffix: str) -> Stored:
+        call = self._call(Interaction.READ, resource_type)
+        if not RESOURCE_ID.match(resource_id):
+            raise call.failure(errors.NotFound, codes=("invalid-id",))
+        response = self._exchange(call, "GET", f"{self.base_url}/{resource_type}/{resource_id}{suffix}")
+        resource = parsed_json(response.content)
+        if not isinstance(resource, dict) or resource.get("resourceType") != resource_type:
+            raise call.failure(errors.Unavailable, response, ("unreadable-body",))
+        if resource.get("id", resource_id) != resource_id:
+            raise call.failure(errors.Unavailable, response, ("other-resource",))
+        etag = response.headers.get("ETag")
+        return Stored(resource, resource_id, version_of(resource, etag), etag, response.content)
+
+    def _change(
+        self, call: Call, resource_type: str, resource_id: str, body: bytes, headers: Mapping[str, str]
+    ) -> Receipt:
+        """Send a change to a resource that has an id, and return what the EHR said of it."""
+        if not RESOURCE_ID.match(resource_id):
+            raise call.failure(errors.InvalidResource, codes=("invalid-id",))
+        if not _OPAQUE_ETAG.match(headers["If-Match"]):
+            raise call.failure(errors.InvalidResource, codes=("invalid-if-match",))
+        url = f"{self.base_url}/{resource_type}/{resource_id}"
+        verb = "PUT" if call.interaction is Interaction.UPDATE else "PATCH"
+        receipt = _receipt(call, self._exchange(call, verb, url, headers=headers, body=body), resource_type)
+        if receipt.resource_id not in (None, resource_id):
+            raise call.failure(errors.OutcomeUnknown, codes=("other-resource",))
+        return replace(receipt, resource_id=resource_id)
+
+    def _bundle(self, call: Call, url: str, query: list[tuple[str, str]]) -> dict[str, Any]:
         response = self._exchange(call, "GET", url, query=query)
         bundle = parsed_json(response.content)
         # athenaOne answers a search that is too broad with 200 and a fatal outcome inside the Bundle.
@@ -162,7 +191,7 @@ class FHIRTransport:
 
     def _exchange(
         self,
-        call: _Call,
+        call: Call,
         method: str,
         url: str,
         *,
@@ -185,14 +214,17 @@ class FHIRTransport:
 
         token = self._token.value if with_token else ""
         response = send(token)
-        may_go_again = response.status_code == 401 and with_token and call.interaction is not Interaction.CREATE
+        may_go_again = response.status_code == 401 and with_token and not call.interaction.writes
         if may_go_again and self.renew_token(refused=token):
             response = send(self._token.value)
         codes = issue_codes(parsed_json(response.content)) if response.status_code >= 400 else ()
         leaf = meaning(call.interaction, response.status_code, codes)
         if leaf is not None:
-            raise call.failure(leaf, response, codes + _hints(response))
+            raise call.failure(leaf, response, codes + hints(response))
         return response
+
+    def _call(self, interaction: Interaction, resource_type: str) -> Call:
+        return Call(self.vendor, self.correlation_id, interaction, resource_type)
 
     def _headers(self, token: str) -> dict[str, str]:
         headers = {"Accept": FHIR_JSON}
@@ -223,71 +255,15 @@ class NotTheSigners(TypeError):
     """A note was about to leave under some other grant; nothing was sent."""
 
 
-class _Call:
-    """One exchange, as the errors name it."""
-
-    def __init__(self, transport: FHIRTransport, interaction: Interaction, resource_type: str) -> None:
-        self.interaction = interaction
-        self._vendor = transport.vendor
-        self._correlation_id = transport.correlation_id
-        self._operation = f"{interaction} {resource_type}"
-
-    def failure(
-        self,
-        leaf: type[errors.VendorError],
-        response: requests.Response | None = None,
-        codes: Sequence[str] = (),
-    ) -> errors.VendorError:
-        """Return the leaf for this call, with the answer's status and its Retry-After."""
-        wait = retry_after_seconds(response.headers) if response is not None else None
-        if wait is None and leaf is errors.Throttled:
-            wait = RETRY_AFTER_UNSAID_SECONDS
-        return leaf(
-            self._vendor,
-            self._operation,
-            status=response.status_code if response is not None else None,
-            issue_codes=codes,
-            correlation_id=self._correlation_id,
-            retry_after_seconds=wait,
-        )
-
-    def unanswered(self, failure: RequestException) -> errors.VendorError:
-        """Return what a failed exchange means: certainly not sent, unknown, or a read to try again."""
-        codes = (_failure_code(failure),)
-        if isinstance(failure, EgressRefused):
-            return self.failure(errors.EgressBlocked, codes=codes)
-        if self.interaction is not Interaction.CREATE:
-            return self.failure(errors.Unavailable, codes=codes)
-        # requests documents ConnectTimeout, and only it, as safe to repeat; NotConnected is the guard's.
-        unsent = isinstance(failure, ConnectTimeout | NotConnected)
-        return self.failure(errors.NotSent if unsent else errors.OutcomeUnknown, codes=codes)
+def _receipt(call: Call, response: requests.Response, resource_type: str) -> Receipt:
+    receipt = receipt_of(response, resource_type)
+    if receipt.resource_id is None and contradicts_success(response):
+        codes = issue_codes(parsed_json(response.content))
+        raise call.failure(errors.OutcomeUnknown, response, codes or ("unreadable-body",))
+    return receipt
 
 
-_FAILURE_CODES: tuple[tuple[type[RequestException], str], ...] = (
-    (EgressRefused, "egress-refused"),
-    (ConnectTimeout, "connect-timeout"),
-    (NotConnected, "not-connected"),
-    (ResponseTooSlow, "too-slow"),
-    (ReadTimeout, "read-timeout"),
-    (ResponseTooLarge, "too-large"),
-    (RequestException, "connection-lost"),
-)
-
-
-def _failure_code(failure: RequestException) -> str:
-    return next(code for kind, code in _FAILURE_CODES if isinstance(failure, kind))
-
-
-def _hints(response: requests.Response) -> tuple[str, ...]:
-    """Return what a 403 gives away besides its status: Epic's empty body, OAuth's insufficient_scope."""
-    if response.status_code != 403:
-        return ()
-    empty = ("empty-body",) if not response.content.strip() else ()
-    challenge = response.headers.get("WWW-Authenticate", "")
-    return empty + (("insufficient-scope",) if "insufficient_scope" in challenge else ())
-
-
-def _unwrapped(call: _Call, response: requests.Response) -> bytes:
+def _unwrapped(call: Call, response: requests.Response) -> bytes:
     binary = parsed_json(response.content)
     if not isinstance(binary, dict) or binary.get("resourceType") != "Binary":
         return response.content

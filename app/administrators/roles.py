@@ -40,6 +40,7 @@ class Act(StrEnum):
     CHANGE_PHASE = "change_phase"
     ROTATE_KEY = "rotate_key"
     KEEP_SECRET = "keep_secret"  # noqa: S105 - the name of an act
+    END_WRITE = "end_write"
     CHANGE_ROLES = "change_roles"
     DISABLE_ACCOUNT = "disable_account"
 
@@ -65,9 +66,9 @@ RIGHTS = {
         frozenset(),
     ),
     Role.OPERATIONS: Rights(
-        "watches the writes, finds failed launches, turns switches",
+        "watches the writes, ends those that stopped, finds failed launches, turns switches",
         frozenset({Area.TENANTS, Area.LAUNCHES, Area.OPERATIONS}),
-        frozenset({Act.TURN_SWITCH}),
+        frozenset({Act.TURN_SWITCH, Act.END_WRITE}),
     ),
     Role.PRODUCT: Rights(
         "decides how far each workflow may go",

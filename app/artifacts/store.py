@@ -4,9 +4,12 @@ Content is sealed before it is stored. The event log refers to it by id and by t
 log commits to the exact bytes without holding any clinical text, and erasing a key erases the meaning only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -17,6 +20,12 @@ from app.event_log.event import ArtifactRef
 from app.event_log.verify import Problem
 from app.ids import new_artifact_id
 from app.sealing import Keyring, Sealed
+
+NOT_AS_LOGGED = "A kept artifact is missing or is not what the log says it was."
+_KEEP, _KEEP_KEY = insert(artifacts), insert(artifact_keys)  # made once: each signature keeps several
+_STORED = select(
+    artifacts.c.artifact_id, artifacts.c.ciphertext, artifact_keys.c.wrapped_key, artifact_keys.c.key_id
+).join(artifact_keys, artifact_keys.c.artifact_id == artifacts.c.artifact_id)
 
 
 class ArtifactKind(StrEnum):
@@ -39,6 +48,15 @@ class ArtifactStore:
 
     def keep(self, tx: Connection, tenant_id: str, kind: ArtifactKind, content: bytes, now: datetime) -> ArtifactRef:
         """Seal and store `content`; returns the reference that an event should carry."""
+        row, key = self.sealed(tenant_id, kind, content, now)
+        tx.execute(_KEEP, row)
+        tx.execute(_KEEP_KEY, key)
+        return ArtifactRef(artifact_id=str(row["artifact_id"]), digest=str(row["digest"]))
+
+    def sealed(
+        self, tenant_id: str, kind: ArtifactKind, content: bytes, now: datetime
+    ) -> tuple[dict[str, object], dict[str, object]]:
+        """The rows of `artifacts` and `artifact_keys` that keep `content`, for whoever inserts many at once."""
         artifact_id = new_artifact_id()
         sealed = self._keyring.seal(content, _context(tenant_id, artifact_id))
         row = {
@@ -49,35 +67,55 @@ class ArtifactStore:
             "digest": digest(sealed.ciphertext),
             "created_at": now,
         }
-        key = {"artifact_id": artifact_id, "wrapped_key": sealed.wrapped_key, "key_id": sealed.key_id}
-        tx.execute(insert(artifacts).values(**row))
-        tx.execute(insert(artifact_keys).values(**key))
-        return ArtifactRef(artifact_id=artifact_id, digest=row["digest"])
+        return row, {"artifact_id": artifact_id, "wrapped_key": sealed.wrapped_key, "key_id": sealed.key_id}
 
     def open(self, tx: Connection, tenant_id: str, ref: ArtifactRef) -> bytes:
         """The content behind `ref`. Raises `Corrupt` when it is missing or not the bytes that the log committed to."""
-        query = (
-            select(artifacts.c.ciphertext, artifact_keys.c.wrapped_key, artifact_keys.c.key_id)
-            .join(artifact_keys, artifact_keys.c.artifact_id == artifacts.c.artifact_id)
-            .where(artifacts.c.artifact_id == ref.artifact_id, artifacts.c.tenant_id == tenant_id)
-        )
+        query = _STORED.where(artifacts.c.artifact_id == ref.artifact_id, artifacts.c.tenant_id == tenant_id)
         row = tx.execute(query).one_or_none()
-        if row is None or digest(row.ciphertext) != ref.digest:
-            raise Corrupt("A kept artifact is missing or is not what the log says it was.")
+        if row is None:
+            raise Corrupt(NOT_AS_LOGGED)
+        return self._opened(tenant_id, ref, row)
+
+    def open_all(self, tx: Connection, tenant_id: str, refs: Iterable[ArtifactRef]) -> dict[str, bytes]:
+        """The contents by artifact id, read with one query; what is missing or not as the log says is left out."""
+        wanted = {ref.artifact_id: ref for ref in refs}
+        query = _STORED.where(artifacts.c.artifact_id.in_(wanted), artifacts.c.tenant_id == tenant_id)
+        contents = {}
+        for row in tx.execute(query):
+            with suppress(Corrupt):
+                contents[row.artifact_id] = self._opened(tenant_id, wanted[row.artifact_id], row)
+        return contents
+
+    def _opened(self, tenant_id: str, ref: ArtifactRef, row: Any) -> bytes:
+        if digest(row.ciphertext) != ref.digest:
+            raise Corrupt(NOT_AS_LOGGED)
         sealed = Sealed(row.ciphertext, row.wrapped_key, row.key_id)
         return self._keyring.open(sealed, _context(tenant_id, ref.artifact_id))
 
 
-def verify_artifact(tx: Connection, tenant_id: str, sequence: int, ref: ArtifactRef) -> Iterator[Problem]:
-    """What is wrong with the artifact that event `sequence` refers to, if anything; needs no key."""
-    query = select(artifacts.c.ciphertext).where(
-        artifacts.c.artifact_id == ref.artifact_id, artifacts.c.tenant_id == tenant_id
-    )
-    ciphertext = tx.execute(query).scalar_one_or_none()
-    if ciphertext is None:
-        yield Problem(tenant_id, sequence, f"artifact {ref.artifact_id} is missing")
-    elif digest(ciphertext) != ref.digest:
-        yield Problem(tenant_id, sequence, f"artifact {ref.artifact_id} was changed after it was recorded")
+@dataclass(frozen=True)
+class Referred:
+    """An event of a tenant's log that refers to an artifact."""
+
+    tenant_id: str
+    sequence: int
+    ref: ArtifactRef
+
+
+def verify_artifacts(tx: Connection, referred: Sequence[Referred]) -> Iterator[Problem]:
+    """What is wrong with the artifacts that these events refer to, if anything; read with one query, without a key."""
+    wanted = {one.ref.artifact_id for one in referred}
+    query = select(artifacts.c.artifact_id, artifacts.c.tenant_id, artifacts.c.ciphertext)
+    rows = tx.execute(query.where(artifacts.c.artifact_id.in_(wanted)))
+    kept = {(row.tenant_id, row.artifact_id): digest(row.ciphertext) for row in rows}
+    for one in referred:
+        found = kept.get((one.tenant_id, one.ref.artifact_id))
+        if found is None:
+            yield Problem(one.tenant_id, one.sequence, f"artifact {one.ref.artifact_id} is missing")
+        elif found != one.ref.digest:
+            what = f"artifact {one.ref.artifact_id} was changed after it was recorded"
+            yield Problem(one.tenant_id, one.sequence, what)
 
 
 def _context(tenant_id: str, artifact_id: str) -> str:

@@ -5,10 +5,14 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.cli.administrators import admin
+from app.cli.bench import bench
+from app.cli.chaos import chaos
 from app.cli.demo import demo
 from app.cli.log import log
 from app.cli.onboarding import doctor, sheet
-from app.cli.processes import migrate, sandbox, sweep, web, worker
+from app.cli.processes import migrate, sweep, web, worker
+from app.cli.reconcile import reconcile
+from app.cli.sandbox import sandbox
 from app.cli.tenants import tenant
 from app.cli.vendors import vendor
 from app.errors import Conflict, Misconfigured, Refused
@@ -22,7 +26,7 @@ def countersign() -> None:
     configure_logging()
 
 
-for command in (admin, demo, log, migrate, sandbox, sweep, tenant, vendor, web, worker):
+for command in (admin, bench, chaos, demo, log, migrate, reconcile, sandbox, sweep, tenant, vendor, web, worker):
     countersign.add_command(command)
 for command in (sheet, doctor):
     tenant.add_command(command)

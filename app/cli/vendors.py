@@ -1,9 +1,13 @@
 """Commands on vendor profiles: what each EHR is documented to take, and who says so."""
 
+from typing import Any
+
 import click
 
 from app.cli.reporting import as_json, report
 from app.settings import Settings
+from vendors.contract import Cited
+from vendors.profile import NoteRules
 from vendors.registry import load_adapters
 
 
@@ -15,7 +19,7 @@ def vendor() -> None:
 @vendor.command()
 @as_json
 def matrix(*, as_json: bool) -> None:
-    """Every capability of every product, with source and confidence."""
+    """Every capability of every product, and how a filed note is changed there, with source and confidence."""
     adapters = load_adapters(Settings().smart_config / "vendors")
     document = {
         name: {
@@ -30,4 +34,19 @@ def matrix(*, as_json: bool) -> None:
         for kind, cells in kinds.items()
         for interaction, cell in cells.items()
     ]
-    report({"vendors": document}, lines, as_json=as_json)
+    changes = {name: _changes(adapter.profile.note) for name, adapter in adapters.items()}
+    lines += [
+        f"{name}  note.{rule}  {_in_words(said['value'])}  {said['confidence']}  {said['source'] or '-'}"
+        for name, rules in changes.items()
+        for rule, said in rules.items()
+    ]
+    report({"vendors": document, "changes": changes}, lines, as_json=as_json)
+
+
+def _changes(rules: NoteRules) -> dict[str, dict[str, Any]]:
+    named: dict[str, Cited] = {"amendment": rules.amendment, "retraction": rules.retraction}
+    return {name: rule.model_dump(mode="json") for name, rule in named.items()}
+
+
+def _in_words(value: str | list[str]) -> str:
+    return ",".join(value) or "none" if isinstance(value, list) else value

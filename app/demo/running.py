@@ -91,6 +91,7 @@ def _environment(home: Path, app: str, sandbox: str, redis_url: str) -> dict[str
         "COUNTERSIGN_HOME": str(home),
         "COUNTERSIGN_PUBLIC_URL": app,
         "COUNTERSIGN_SANDBOX_URL": sandbox,
+        "COUNTERSIGN_CHECKPOINTS": str(home / "checkpoints"),
         SECRET_NAME: secrets.token_urlsafe(24),
     }
     return {**os.environ, **mine, **({"COUNTERSIGN_REDIS_URL": redis_url} if redis_url else {})}

@@ -4,8 +4,10 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
 
 from app.event_log.canonical import canonical_json, digest
+from vendors.entry_values import Content, EntryKind
 
 
 class Value(BaseModel):
@@ -98,6 +100,26 @@ class Claim(Value):
     choices: tuple[Choice, ...] = ()
 
 
+class Proposal(Value):
+    """One structured entry offered beside the note.
+
+    `already`: what of the chart says the same, so that it is not offered. `beside`: what the chart says instead.
+    """
+
+    id: str
+    content: Content
+    state: ClaimState
+    ask: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    already: str = ""
+    beside: str = ""
+
+    @property
+    def kind(self) -> EntryKind:
+        """Which kind of entry it is."""
+        return EntryKind(self.content.kind)
+
+
 class PatientIdentity(Value):
     """Who the note is about, as the chart said when the draft was made."""
 
@@ -142,10 +164,20 @@ class Draft(Value):
     claims: tuple[Claim, ...]
     sources: tuple[Source, ...]
     unread: tuple[str, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+
+    @override
+    def canonical(self) -> bytes:
+        """Canonical JSON bytes. Drafts were kept before there were proposals, and one without has the same bytes."""
+        return canonical_json(self.model_dump(mode="json", exclude=None if self.proposals else {"proposals"}))
 
     def claim(self, claim_id: str) -> Claim | None:
         """The claim with this id, if there is one."""
         return next((claim for claim in self.claims if claim.id == claim_id), None)
+
+    def proposal(self, proposal_id: str) -> Proposal | None:
+        """The proposal with this id, if there is one."""
+        return next((one for one in self.proposals if one.id == proposal_id), None)
 
     def source(self, source_id: str) -> Source:
         """The source with this id; evidence never points elsewhere."""

@@ -1,7 +1,8 @@
 """The embedded drafter: deterministic, no network, no model. It quotes; it never rephrases, so it cannot invent.
 
 Each claim is a sentence of the transcript or an entry of the chart, tidied of fillers and set in its section, with the
-exact passage as evidence. What it cannot find it leaves to the clinician.
+exact passage as evidence. What it cannot find it leaves to the clinician. Beside the note it proposes the few
+structured entries that were said in so many words (`spoken_proposals.py`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from app.drafting.draft import Claim, Draft, Evidence, Source, Tier
 from app.drafting.gate import GATE_VERSION, check, contradicting_evidence
 from app.drafting.history import history
 from app.drafting.material import Entry, VisitMaterial
+from app.drafting.proposals import checked
+from app.drafting.spoken_proposals import spoken_proposals
 from app.drafting.statement import Statement, place, tidied
 from app.drafting.template import SECTIONS, TEMPLATE_VERSION
 from app.drafting.transcript import Sentence, read_turns
@@ -38,7 +41,7 @@ class ExtractiveDrafter:
     """Builds a visit note from transcript sentences and chart entries."""
 
     name = "extractive"
-    version = "1"
+    version = "2"
     prompt_version = "none"
 
     def draft(self, material: VisitMaterial) -> Draft:
@@ -63,6 +66,7 @@ class ExtractiveDrafter:
             claims=tuple(claims),
             sources=tuple(sources),
             unread=material.unread,
+            proposals=checked(spoken_proposals(material), material),
         )
 
 

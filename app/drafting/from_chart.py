@@ -73,7 +73,7 @@ def _entry(item: ChartItem, visit: str | None) -> Entry:
         title=title,
         text=item.text,
     )
-    return Entry(source, item.kind, item.name, item.value or "", bool(visit) and item.encounter == visit)
+    return Entry(source, item.kind, item.name, item.value or "", bool(visit) and item.encounter == visit, item.codes)
 
 
 def _document(document: Document) -> Source:

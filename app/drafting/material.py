@@ -14,6 +14,7 @@ class Entry:
     name: str
     value: str
     in_this_visit: bool
+    codes: tuple[str, ...] = ()  # system|code, as the chart has them
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ UNITS_AND_TEENS = (
 ONES = {word: value for value, word in enumerate(UNITS_AND_TEENS.split())}
 TENS_NAMES = "twenty thirty forty fifty sixty seventy eighty ninety"
 TENS = {word: 10 * value for value, word in enumerate(TENS_NAMES.split(), start=2)}
+LARGEST_DIGIT = 9
 TOKEN = re.compile(r"\d+(?:[.,]\d+)?|[a-z]+|\.", re.IGNORECASE)
 
 
@@ -25,6 +26,36 @@ def numbers_in(text: str) -> set[str]:
         if token[:1].isdigit():
             found.add(_plain(token.replace(",", "") if re.fullmatch(r"\d+,\d{3}", token) else token))
     return found
+
+
+def number_said(text: str) -> str:
+    """The one number that `text` says, in figures; empty when it says none, several, or one that can be doubted."""
+    words = TOKEN.findall(text.lower().replace("-", " "))
+    if len(words) == 1 and words[0][0].isdigit():
+        return _plain(words[0])
+    at = next((place for place, word in enumerate(words) if word in ("point", ".")), len(words))
+    whole, fraction = _whole(words[:at]), words[at + 1 :]
+    if not whole or any(ONES.get(word, LARGEST_DIGIT + 1) > LARGEST_DIGIT for word in fraction):
+        return ""
+    return _plain(f"{whole}.{''.join(str(ONES[word]) for word in fraction)}") if fraction else whole
+
+
+def _whole(words: list[str]) -> str:
+    """A whole number below a thousand as people say it: "seventy six", "one twenty eight", "one hundred and four"."""
+    if "hundred" in words:
+        at = words.index("hundred")
+        rest = [word for word in words[at + 1 :] if word != "and"]
+        below = _whole(rest) if rest else "0"
+        digit = ONES.get(words[0], 0) if at == 1 else 0
+        return str(100 * digit + int(below)) if 0 < digit <= LARGEST_DIGIT and below and int(below) < 100 else ""
+    match [ONES.get(word, TENS.get(word)) for word in words]:
+        case [int(value)]:
+            return str(value)
+        case [int(tens), int(digit)] if words[0] in TENS and 0 < digit <= LARGEST_DIGIT:
+            return str(tens + digit)
+        case [int(hundreds), int(_), *_] if 0 < hundreds <= LARGEST_DIGIT and words[1] in TENS and _whole(words[1:]):
+            return str(100 * hundreds + int(_whole(words[1:])))
+    return ""
 
 
 def _values(run: list[str]) -> set[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.db import insert_if_absent
@@ -14,6 +14,12 @@ from app.event_log.read import stream_version
 from app.event_log.recorded import GENESIS, chain_hash
 from app.event_log.tables import events as table
 from app.event_log.tables import log_heads
+
+# Made once: every signature and every step of a worker goes through these.
+_WHOSE = log_heads.c.tenant_id == bindparam("whose")
+_HEAD = select(log_heads.c.sequence, log_heads.c.hash).where(_WHOSE).with_for_update()
+_MOVE_HEAD = update(log_heads).where(_WHOSE).values(sequence=bindparam("end"), hash=bindparam("end_hash"))
+_INSERT = insert(table)
 
 
 def append(
@@ -33,8 +39,9 @@ def append(
     transaction must then end. The tenant's head row is locked until commit, so readers never skip a late row.
     """
     sequence, previous = hold_log(tx, tenant_id)
-    if stream_version(tx, tenant_id, stream) != expected_version:
-        raise StreamMoved(stream, expected_version)
+    if expected_version and stream_version(tx, tenant_id, stream) != expected_version:
+        raise StreamMoved(stream, expected_version)  # that a stream is new is for its unique key to say
+    rows = []
     for offset, event in enumerate(new, start=1):
         row: dict[str, object] = {
             "tenant_id": tenant_id,
@@ -49,15 +56,13 @@ def append(
         }
         payload = canonical_json(event.fields())
         hashed = chain_hash(previous, row, payload)
-        _insert(
-            tx,
-            row | {"payload": payload, "previous_hash": previous, "hash": hashed},
-            stream,
-            expected_version,
-        )
+        rows.append(row | {"payload": payload, "previous_hash": previous, "hash": hashed})
         previous = hashed
-    head = {"sequence": sequence + len(new), "hash": previous}
-    tx.execute(update(log_heads).where(log_heads.c.tenant_id == tenant_id).values(**head))
+    try:
+        tx.execute(_INSERT, rows)
+    except IntegrityError as error:
+        raise StreamMoved(stream, expected_version) from error
+    tx.execute(_MOVE_HEAD, {"whose": tenant_id, "end": sequence + len(new), "end_hash": previous})
     return expected_version + len(new)
 
 
@@ -66,16 +71,8 @@ def hold_log(tx: Connection, tenant_id: str) -> tuple[int, str]:
 
     A command that is often sent twice at once takes it before it reads, and never finds that the stream has moved.
     """
-    query = select(log_heads.c.sequence, log_heads.c.hash).where(log_heads.c.tenant_id == tenant_id).with_for_update()
-    head = tx.execute(query).one_or_none()
+    head = tx.execute(_HEAD, {"whose": tenant_id}).one_or_none()
     if head is None:
         insert_if_absent(tx, log_heads, {"tenant_id": tenant_id, "sequence": 0, "hash": GENESIS})
-        head = tx.execute(query).one()
+        head = tx.execute(_HEAD, {"whose": tenant_id}).one()
     return head.sequence, head.hash
-
-
-def _insert(tx: Connection, row: dict[str, object], stream: str, expected_version: int) -> None:
-    try:
-        tx.execute(insert(table).values(**row))
-    except IntegrityError as error:
-        raise StreamMoved(stream, expected_version) from error

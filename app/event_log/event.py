@@ -5,7 +5,7 @@ Payloads hold identifiers, codes and digests; clinical text lives in artifacts, 
 """
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -31,10 +31,9 @@ class Event(BaseModel):
         """The event's own fields as JSON values."""
         return self.model_dump(mode="json")
 
-    @classmethod
-    def from_payload(cls, payload: dict[str, Any]) -> Self:
-        """The event again from its stored fields."""
-        return cls.model_validate(payload)
+    def recorded_fields(self) -> dict[str, Any]:
+        """Those fields alone that the log holds: what its class grew since then is not among them."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 CATALOGUE: dict[str, type[Event]] = {}
@@ -49,12 +48,12 @@ class ArtifactRef(BaseModel):
     digest: str
 
 
-def event_from(tag: str, payload: dict[str, Any]) -> Event:
+def event_from(tag: str, payload: bytes) -> Event:
     """The typed event behind a stored row. Raises `Corrupt` for a tag or a shape that no room declares."""
     if tag not in CATALOGUE:
         raise Corrupt(f"The log holds an event {tag!r} that this version does not know.")
     try:
-        return CATALOGUE[tag].from_payload(payload)
+        return CATALOGUE[tag].model_validate_json(payload)
     except ValidationError as error:
         raise Corrupt(f"The log holds an event {tag!r} in a shape that this version does not know.") from error
 

@@ -1,6 +1,7 @@
 """Reading the log: one stream in order, or a tenant's events after a sequence number."""
 
-import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -14,6 +15,17 @@ def read_stream(tx: Connection, tenant_id: str, stream: str) -> list[Recorded]:
     """All events of one stream, oldest first; empty when there is no such stream."""
     query = select(table).where(table.c.tenant_id == tenant_id, table.c.stream == stream).order_by(table.c.version)
     return [_recorded(row) for row in tx.execute(query)]
+
+
+def read_streams(tx: Connection, tenant_id: str, streams: Iterable[str]) -> Iterator[tuple[str, Iterator[Recorded]]]:
+    """Each of these streams with its events, oldest first, all in one query; read a stream before asking for the next.
+
+    An event that this release cannot read raises `Corrupt` where its own stream is read; the others can be read still.
+    """
+    query = select(table).where(table.c.tenant_id == tenant_id, table.c.stream.in_(list(streams)))
+    rows = tx.execute(query.order_by(table.c.stream, table.c.version))
+    for stream, history in groupby(rows, key=lambda row: row.stream):
+        yield str(stream), map(_recorded, history)
 
 
 def read_after(tx: Connection, tenant_id: str, sequence: int, limit: int = 1000) -> list[Recorded]:
@@ -45,7 +57,7 @@ def _recorded(row: Row[tuple[object, ...]]) -> Recorded:
         sequence=row.sequence,
         stream=row.stream,
         version=row.version,
-        event=event_from(row.tag, json.loads(row.payload)),
+        event=event_from(row.tag, row.payload),
         actor=row.actor,
         causation=row.causation,
         recorded_at=row.recorded_at,

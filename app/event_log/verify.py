@@ -5,7 +5,7 @@ as they are, and what cannot have been written by us is a finding, never a crash
 with its recorded head cannot be found from inside the database.
 """
 
-import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
 
@@ -44,6 +45,8 @@ class Report:
 
 
 # The columns without the conversions that would fail on, or hide, what somebody else wrote.
+COLUMNS = tuple(column.name for column in table.c)
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
 AS_STORED = tuple(type_coerce(column, NullType()).label(column.name) for column in table.c)
 
 
@@ -75,11 +78,15 @@ def undecodable_text_allowed(tx: Connection) -> Iterator[None]:
     if tx.dialect.name != "sqlite":
         yield
         return
-    before, driver.text_factory = driver.text_factory, lambda stored: stored.decode(errors="replace")
+    before, driver.text_factory = driver.text_factory, _readable
     try:
         yield
     finally:
         driver.text_factory = before
+
+
+def _readable(stored: bytes) -> str:
+    return stored.decode(errors="replace")
 
 
 def _check(row: Any, previous: str, expected_sequence: int, after_position: int) -> list[str]:
@@ -106,7 +113,9 @@ def _is_intact(row: Any) -> bool:
     if moment is None or not _is_json(row.payload):
         return False
     try:
-        hashed = chain_hash(row.previous_hash, {**row._mapping, "recorded_at": moment}, row.payload)
+        stored = dict(zip(COLUMNS, row, strict=True))
+        stored["recorded_at"] = moment
+        hashed = chain_hash(row.previous_hash, stored, row.payload)
     except (AttributeError, TypeError):  # a value that is not even of the column's type
         return False
     return hashed == str(row.hash)
@@ -116,17 +125,17 @@ def _moment(stored: object) -> datetime | None:
     """The moment as it was hashed; None when it is not spelled as we write it."""
     if isinstance(stored, datetime):
         return stored.astimezone(UTC)
+    if not isinstance(stored, str) or not _WRITTEN.fullmatch(stored):
+        return None
     try:
-        moment = datetime.fromisoformat(str(stored))
+        return datetime.fromisoformat(stored).replace(tzinfo=UTC)
     except ValueError:
         return None
-    written = moment.isoformat(sep=" ", timespec="microseconds")
-    return moment.replace(tzinfo=UTC) if written == stored else None
 
 
 def _is_json(payload: object) -> bool:
     try:
-        json.loads(payload if isinstance(payload, bytes) else b"")
+        from_json(payload if isinstance(payload, bytes) else b"")
     except ValueError:
         return False
     return True

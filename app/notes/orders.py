@@ -1,15 +1,18 @@
 """What a signed note orders: a write to the EHR with its payload fixed, or the signed text to copy."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from app.artifacts.store import ArtifactKind, ArtifactStore
 from app.drafting.draft import Draft
-from app.errors import SigningRefused
+from app.errors import SigningRefused, StaleReview
 from app.event_log.canonical import digest
 from app.event_log.event import ArtifactRef
 from app.ids import WritebackId
+from app.notes.plan import Plan
 from app.notes.reading import ReadNote
 from app.notes.snapshot import MAPPING_VERSION, Snapshot, as_signed_note
 from app.outbox.rows import Partition
@@ -18,13 +21,45 @@ from app.provenance.records import IDENTIFIER_SYSTEM, Provenanced, build_provena
 from app.tenants.ehr import EHRs
 from app.tenants.launches import Launch
 from app.writebacks import handlers as writebacks
+from app.writebacks.commands import SupersedeWrite
 from app.writebacks.events import CopyOffered, WritebackQueued
 from app.writebacks.ledger import idempotency_key
 from launch.scopes import GrantedScopes
-from vendors.contract import VendorAdapter
+from vendors.contract import Stored, VendorAdapter, Write
 from vendors.errors import InvalidResource
 
-RESOURCE_TYPE, MUTATION = "DocumentReference", "create"
+RESOURCE_TYPE = "DocumentReference"
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What an order changes: the plan, and the filed resource as it was read for it; neither for a first version."""
+
+    plan: Plan | None = None
+    base: Stored | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `StaleReview` when what the plan changes is not what was read."""
+        wanted = self.plan.original.write.resource_id if self.plan and self.plan.changes_what_is_filed else None
+        if wanted != (self.base.resource_id if self.base else None):
+            raise StaleReview("Where the note stands changed after this page was opened.", "Read it again.")
+
+    @property
+    def mutation(self) -> str:
+        """What it means for the record: a first version is created."""
+        return self.plan.change.mutation if self.plan and self.plan.change.mutation else "create"
+
+    def of_the_original(self, write: Write) -> dict[str, str]:
+        """The fields of the order that name what it acts on, and what becomes of that."""
+        if self.plan is None or self.mutation == "create":
+            return {}
+        return {
+            "interaction": write.interaction,
+            "target": f"{write.resource_type}/{write.target_id}" if write.target_id else "",
+            "if_match": write.if_match,
+            "follows": self.plan.original.writeback_id,
+            "supersedes": self.plan.change.supersedes,
+        }
 
 
 class Orders:
@@ -33,6 +68,7 @@ class Orders:
     def __init__(self, artifacts: ArtifactStore, ehrs: EHRs) -> None:
         self._artifacts = artifacts
         self._ehrs = ehrs
+        self._writebacks = writebacks.WritebackCommands(artifacts)
 
     def place(
         self,
@@ -42,22 +78,27 @@ class Orders:
         note: ReadNote,
         snapshot: Snapshot,
         landing: Landing,
+        change: Ordered | None = None,
         *,
         causation: str,
     ) -> Partition | None:
         """Order the filing, or offer the copy. Returns the partition to ring for; None: nothing has to leave.
 
-        Raises `SigningRefused` when this EHR's rules refuse the note as it stands.
+        Raises `SigningRefused` when this EHR's rules refuse the note as it stands, and `StaleReview` when what is to be
+        changed is not what was read.
         """
+        change = change or Ordered()
         provenance = self._provenance(tx, launch, note.review.draft, snapshot)
         by: dict[str, Any] = {"actor": launch.actor, "causation": causation, "now": snapshot.signed_at}
         common = self._common(launch, snapshot, note.state.draft_recorded.workflow)
         if landing.route is Route.COPY:
             offer = CopyOffered(**common, provenance=provenance, reasons=landing.reasons)
             writebacks.offer_copy(tx, launch.tenant_id, writeback_id, offer, **by)
+            self._replace_offer(tx, launch, writeback_id, change, snapshot)
             return None
-        kinds = {"provenance": provenance, "file_as": snapshot.file_as}
-        order = WritebackQueued(**common, **self._write(tx, launch, snapshot), **kinds)
+        reason = snapshot.amends.reason if snapshot.amends else ""
+        kinds = {"provenance": provenance, "file_as": snapshot.file_as, "reason": reason}
+        order = WritebackQueued(**common, **self._write(tx, launch, snapshot, change), **kinds)
         return writebacks.queue(tx, launch.tenant_id, writeback_id, order, **by)
 
     def _common(self, launch: Launch, snapshot: Snapshot, workflow: str) -> dict[str, Any]:
@@ -78,37 +119,59 @@ class Orders:
             "profile_version": profile.version,
         }
 
-    def _write(self, tx: Connection, launch: Launch, snapshot: Snapshot) -> dict[str, Any]:
+    def _write(self, tx: Connection, launch: Launch, snapshot: Snapshot, change: Ordered) -> dict[str, Any]:
         adapter = self._ehrs.adapter(launch.tenant_id)
-        payload = self._rendered(adapter, snapshot)
-        key = idempotency_key(launch.tenant_id, snapshot.note_id, snapshot.note_version, RESOURCE_TYPE, MUTATION)
+        write, mutation = self._rendered(adapter, snapshot, change), change.mutation
+        key = idempotency_key(launch.tenant_id, snapshot.note_id, snapshot.note_version, RESOURCE_TYPE, mutation)
         posts_provenance = adapter.profile.supports("Provenance", "create")
         posts_provenance &= GrantedScopes(launch.scopes).allows("Provenance", "c")
         return {
             "resource_type": RESOURCE_TYPE,
-            "mutation": MUTATION,
+            "mutation": mutation,
             "idempotency_key": key,
-            "payload": self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PAYLOAD, payload, snapshot.signed_at),
-            "payload_digest": digest(payload),
+            "payload": self._kept(tx, launch, ArtifactKind.PAYLOAD, write.payload, snapshot.signed_at),
+            "payload_digest": digest(write.payload),
             "mapping_version": MAPPING_VERSION,
             "provenance_route": "post" if posts_provenance else "kept",
+            **change.of_the_original(write),
+            "base": self._kept(tx, launch, ArtifactKind.STORED, change.base.body, snapshot.signed_at)
+            if change.base
+            else None,
         }
 
-    def _rendered(self, adapter: VendorAdapter, snapshot: Snapshot) -> bytes:
+    def _kept(self, tx: Connection, launch: Launch, kind: ArtifactKind, content: bytes, at: datetime) -> ArtifactRef:
+        return self._artifacts.keep(tx, launch.tenant_id, kind, content, at)
+
+    def _replace_offer(
+        self, tx: Connection, launch: Launch, by: WritebackId, change: Ordered, snapshot: Snapshot
+    ) -> None:
+        """A correction that is to be copied takes the place of a version that nobody has copied yet."""
+        if change.plan and snapshot.amends and snapshot.amends.kind == "correction":
+            replaced, command = change.plan.original.writeback_id, SupersedeWrite(by, "replaced")
+            self._writebacks.supersede_offer(tx, launch.tenant_id, replaced, command, launch.actor, snapshot.signed_at)
+
+    def _rendered(self, adapter: VendorAdapter, snapshot: Snapshot, change: Ordered) -> Write:
+        note = as_signed_note(snapshot)
         try:
-            return adapter.render_note(as_signed_note(snapshot))
+            if change.base is not None:
+                return adapter.amendment(change.base, note)
+            return Write(RESOURCE_TYPE, "create", adapter.render_note(note))
         except InvalidResource as error:
             codes = ", ".join(error.issue_codes) or "structure"
             sentence = f"{adapter.profile.title} would not take this note as it stands ({codes})."
             raise SigningRefused((("payload_refused", sentence),)) from error
 
     def _provenance(self, tx: Connection, launch: Launch, draft: Draft, snapshot: Snapshot) -> ArtifactRef:
+        amends = snapshot.amends
         about = Provenanced(
             identifier=snapshot.identifier,
             draft=draft,
             draft_digest=digest(draft.canonical()),
             signed_at=snapshot.signed_at,
             organization_name=self._ehrs.tenant(launch.tenant_id).organization,
+            activity="UPDATE" if amends and amends.doc_status else "CREATE",
+            assisted=amends is None or amends.kind == "correction",
+            revises=amends.identifier if amends else "",
         )
         content = build_provenance(about)
         return self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PROVENANCE, content, snapshot.signed_at)

@@ -4,6 +4,7 @@ from app.db import Database
 from app.drafting.draft import ClinicianIdentity
 from app.drafting.drafter import Drafter
 from app.drafting.from_chart import visit_material
+from app.drafting.proposals import rechecked
 from app.errors import NeedsSignIn, ReadOnly, Refused, TryAgain
 from app.ids import NoteId
 from app.notes.commands import RecordDraft
@@ -50,7 +51,8 @@ class Preparation:
         workflow = workflow_for(tenant, chart.visit)
         self._require_drafting(tenant, workflow)
         material = visit_material(chart, clinician_of(launch, chart), tenant.transcript_type)
-        return self._notes.record_draft(RecordDraft(launch, self._drafter.draft(material)), workflow.id)
+        draft = rechecked(self._drafter.draft(material), material)
+        return self._notes.record_draft(RecordDraft(launch, draft), workflow.id)
 
     def _require_drafting(self, tenant: Tenant, *workflows: Workflow) -> None:
         """Raises `ReadOnly` unless one of these workflows may draft."""

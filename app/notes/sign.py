@@ -6,6 +6,7 @@ written together or not at all.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -16,16 +17,20 @@ from app.errors import Conflict, PatientUnconfirmed, SigningRefused, StaleReview
 from app.event_log.append import append
 from app.event_log.canonical import digest
 from app.ids import NoteId, WritebackId, new_writeback_id
+from app.notes.changes import Changes
 from app.notes.commands import SignNote
+from app.notes.entries import entries_to_sign, identity_missing, landing_of_entry, planned_entries
+from app.notes.entry_orders import EntryOrders
 from app.notes.events import NoteSigned
 from app.notes.landing import landing_of
-from app.notes.orders import Orders
+from app.notes.orders import Ordered, Orders
 from app.notes.prepare import as_answer
 from app.notes.preview import Preview, preview_of
 from app.notes.reading import ReadNote, load_state, read_note, stream_of
-from app.notes.snapshot import take_snapshot
+from app.notes.snapshot import Snapshot, take_snapshot
 from app.notes.state import NoteState
 from app.outbox.rows import Partition
+from app.policy.entry_route import EntryLanding
 from app.policy.route import Landing, Route
 from app.policy.rules import SigningFacts
 from app.policy.rulesets import refusals
@@ -35,6 +40,8 @@ from app.tenants.launches import Launch, hold_open
 from app.tenants.presence import Doubt, doubt
 from app.tenants.registrations import Workflow
 from app.tenants.standing import Standing, standing_of
+from vendors.contract import Stored
+from vendors.entry_values import RESOURCE_OF, EntryKind
 from vendors.errors import VendorError
 
 
@@ -53,6 +60,9 @@ class ChartStanding:
 
     patient: str
     encounter_status: str
+    visit: Stored | None = None
+    visit_patient: str = ""
+    patient_replaced: bool = False
 
 
 class Signing:
@@ -66,6 +76,8 @@ class Signing:
         self._artifacts = artifacts
         self._ehrs = ehrs
         self._orders = Orders(artifacts, ehrs)
+        self._changes = Changes(database, artifacts, tenants, ehrs)
+        self._entry_orders = EntryOrders(artifacts, ehrs)
         self._clock = clock
 
     def landing(self, launch: Launch, workflow: str) -> Landing:
@@ -73,6 +85,11 @@ class Signing:
         tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
         with self._database.read() as tx:
             return landing_of(launch, tenant, profile, standing_of(tx, self._tenants, tenant.id, workflow))
+
+    def entry_landings(self, launch: Launch, note: ReadNote) -> dict[EntryKind, EntryLanding]:
+        """Where an entry of each kind that is proposed beside this note would go now."""
+        with self._database.read() as tx:
+            return self._entry_landings(tx, launch, note)
 
     def may_file(self, launch: Launch) -> bool:
         """Whether this launch's own token may file notes, whatever is switched off at the moment."""
@@ -100,8 +117,9 @@ class Signing:
         if signed:
             return signed
         standing = self._ask_chart(command.launch)
+        base = self._changes.base_of_amendment(command.launch, command.note_id)
         try:
-            return self._sign(command, standing)
+            return self._sign(command, standing, base)
         except StreamMoved:
             signed = self._signed(command)  # the other of two clicks was first
             if signed is None:
@@ -111,13 +129,13 @@ class Signing:
     def _signed(self, command: SignNote) -> Signed | None:
         with self._database.read() as tx:
             state = load_state(tx, command.launch.tenant_id, command.note_id)
-        return _already(command.note_id, state) if state.signed else None
+        return _already(command.note_id, state) if state.is_settled else None
 
-    def _sign(self, command: SignNote, standing: ChartStanding) -> Signed:
+    def _sign(self, command: SignNote, standing: ChartStanding, base: Stored | None) -> Signed:
         with self._database.write() as tx:
             hold_open(tx, command.launch.launch_id, self._clock())
             note = read_note(tx, self._artifacts, command.launch.tenant_id, command.note_id)
-            if note.state.signed:
+            if note.state.is_settled:
                 return _already(note.note_id, note.state)
             if not command.patient_confirmed and self._doubt(tx, command.launch):
                 raise PatientUnconfirmed(
@@ -130,16 +148,35 @@ class Signing:
                     "The draft, or where it will go, was changed in another window after this page was opened.",
                     "Read it again.",
                 )
-            facts = self._facts(command, note, standing, preview.landing)
+            now = self._clock().replace(microsecond=0)  # the signature's moment is printed to the second
+            snapshot = take_snapshot(
+                command.launch, note, self._ehrs.tenant(note.tenant_id), preview, now, standing.visit
+            )
+            facts = self._facts(command, note, standing, preview.landing, snapshot)
             reasons = refusals(self._workflow(note).ruleset, facts)
             if reasons:
                 raise SigningRefused(tuple((reason.code, reason.sentence) for reason in reasons))
-            return self._record(tx, command, note, preview)
+            return self._record(tx, command, note, preview, snapshot, base)
 
     def _preview(self, tx: Connection, launch: Launch, note: ReadNote) -> Preview:
         tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
         standing = standing_of(tx, self._tenants, tenant.id, note.state.draft_recorded.workflow)
-        return preview_of(launch, note, tenant, profile, standing)
+        is_first = note.state.signed is None  # entries are signed once, with the first version
+        entries = planned_entries(note.review, self._entry_landings(tx, launch, note)) if is_first else ()
+        plan, amendment = self._changes.plan_of_amendment(tx, launch, note), note.state.amendment
+        change = plan.amendment(amendment.kind, amendment.reason, tenant.zone) if plan and amendment else None
+        return preview_of(launch, note, tenant, profile, standing, entries, change)
+
+    def _entry_landings(self, tx: Connection, launch: Launch, note: ReadNote) -> dict[EntryKind, EntryLanding]:
+        profile, workflow = self._ehrs.adapter(launch.tenant_id).profile, self._workflow(note)
+        standings = {
+            kind: standing_of(tx, self._tenants, launch.tenant_id, workflow.id, RESOURCE_OF[kind])
+            for kind in {one.kind for one in note.review.proposals}
+        }
+        return {
+            kind: landing_of_entry(kind, launch, profile, standing, workflow.ruleset)
+            for kind, standing in standings.items()
+        }
 
     def _workflow(self, note: ReadNote) -> Workflow:
         return self._ehrs.tenant(note.tenant_id).workflow_named(note.state.draft_recorded.workflow)
@@ -149,14 +186,17 @@ class Signing:
         try:
             patient = transport.read("Patient", launch.patient.removeprefix("Patient/")).resource
             if launch.encounter is None:
-                return ChartStanding(f"Patient/{patient.get('id')}", "")
-            encounter = transport.read("Encounter", launch.encounter.removeprefix("Encounter/")).resource
+                return ChartStanding(f"Patient/{patient.get('id')}", "", patient_replaced=_is_replaced(patient))
+            visit = transport.read("Encounter", launch.encounter.removeprefix("Encounter/"))
         except VendorError as error:
             raise as_answer(error) from error
-        subject = str((encounter.get("subject") or {}).get("reference", ""))
-        return ChartStanding("Patient/" + subject.rpartition("Patient/")[2], str(encounter.get("status", "")))
+        subject = str((visit.resource.get("subject") or {}).get("reference", ""))
+        theirs = "Patient/" + subject.rpartition("Patient/")[2]
+        return ChartStanding(theirs, str(visit.resource.get("status", "")), visit, theirs, _is_replaced(patient))
 
-    def _facts(self, command: SignNote, note: ReadNote, standing: ChartStanding, landing: Landing) -> SigningFacts:
+    def _facts(
+        self, command: SignNote, note: ReadNote, standing: ChartStanding, landing: Landing, snapshot: Snapshot
+    ) -> SigningFacts:
         launch, recorded = command.launch, note.state.draft_recorded
         return SigningFacts(
             launch_actor=launch.actor,
@@ -171,19 +211,30 @@ class Signing:
             note_encounter=recorded.encounter or "",
             posted_encounter=command.encounter,
             chart_encounter_status=standing.encounter_status,
-            open_claims=len(note.review.open_claims),
-            statements=sum(claim.in_note for claim in note.review.claims),
+            open_claims=len(note.open_claims),
+            statements=note.statements,
             landing=landing,
+            entries=entries_to_sign(snapshot.entries, self._entry_orders.broken(launch.tenant_id, snapshot)),
+            chart_patient_replaced=standing.patient_replaced,
+            chart_encounter_patient=standing.visit_patient,
+            identity_missing=identity_missing(note.review.draft),
         )
 
     def _doubt(self, tx: Connection, launch: Launch) -> Doubt:
         return doubt(tx, launch, always=self._ehrs.tenant(launch.tenant_id).reconfirm_always)
 
-    def _record(self, tx: Connection, command: SignNote, note: ReadNote, preview: Preview) -> Signed:
-        launch = command.launch
+    def _record(
+        self,
+        tx: Connection,
+        command: SignNote,
+        note: ReadNote,
+        preview: Preview,
+        snapshot: Snapshot,
+        base: Stored | None,
+    ) -> Signed:
+        launch, now = command.launch, snapshot.signed_at
         tenant, writeback_id = self._ehrs.tenant(launch.tenant_id), new_writeback_id()
-        now = self._clock().replace(microsecond=0)  # the signature's moment is printed to the second
-        snapshot = take_snapshot(launch, note, tenant, preview, now)
+        writes = {entry.proposal_id: new_writeback_id() for entry in snapshot.entries}
         event = NoteSigned(
             launch_id=launch.launch_id,
             note_version=snapshot.note_version,
@@ -194,16 +245,30 @@ class Signing:
             policy_version=self._workflow(note).ruleset,
             writeback_id=writeback_id,
             patient_confirmed=command.patient_confirmed,
+            entries=tuple((one.proposal_id, writes[one.proposal_id], one.resource_type) for one in snapshot.entries),
+            lapsed=preview.undecided,
+            kind=snapshot.amends.kind if snapshot.amends else "note",
+            reason=snapshot.amends.reason if snapshot.amends else "",
         )
         stream, because = stream_of(note.note_id), f"launch:{launch.launch_id}"
         expected = note.state.version
         version = append(
             tx, launch.tenant_id, stream, expected, [event], actor=launch.actor, causation=because, now=now
         )
-        ring = self._orders.place(
-            tx, writeback_id, launch, note, snapshot, preview.landing, causation=f"{stream}@{version}"
-        )
-        return Signed(note.note_id, writeback_id, ring)
+        because = f"{stream}@{version}"
+        plan = self._changes.plan_of_amendment(tx, launch, note)
+        if plan and plan.landing != preview.landing:  # a worker or a sweeper has moved the original a moment ago
+            raise StaleReview("Where the note stands changed after this page was opened.", "Read it again.")
+        change = Ordered(plan, base)
+        ring = self._orders.place(tx, writeback_id, launch, note, snapshot, preview.landing, change, causation=because)
+        workflow = note.state.draft_recorded.workflow
+        also = self._entry_orders.place(tx, launch, note.review.draft, workflow, snapshot, writes, causation=because)
+        return Signed(note.note_id, writeback_id, ring or also)
+
+
+def _is_replaced(patient: dict[str, Any]) -> bool:
+    """Whether the EHR says that this record was merged into another one (FHIR R4 Patient.link)."""
+    return any(link.get("type") == "replaced-by" for link in patient.get("link") or ())
 
 
 def _already(note_id: NoteId, state: NoteState) -> Signed:

@@ -3,18 +3,24 @@
 from datetime import datetime
 from typing import Literal
 
+from typing_extensions import override
+
 from app.drafting.draft import Value
 from app.event_log.canonical import canonical_json, digest
+from app.notes.amendment import Amends
+from app.notes.entries import IDENTIFIER_SYSTEM as ENTRY_SYSTEM
+from app.notes.entries import EntrySnapshot, entry_snapshot
 from app.notes.preview import Preview
 from app.notes.reading import ReadNote
 from app.provenance.records import IDENTIFIER_SYSTEM
-from app.review.note_text import MEANING, attestation, signed_text
+from app.review.note_text import MEANING, signature_line
 from app.tenants.launches import Launch
 from app.tenants.registrations import Tenant
-from vendors.contract import SignedNote
+from vendors.contract import Related, SignedNote, Stored
+from vendors.entries import SignedEntry
 
 MAPPING_VERSION = "note-1"
-FIRST_VERSION = 1
+ENTRY_MAPPING_VERSION = "entry-1"
 
 
 class Snapshot(Value):
@@ -42,17 +48,36 @@ class Snapshot(Value):
     custodian: str | None
     visit_start: datetime | None
     visit_end: datetime | None
+    entries: tuple[EntrySnapshot, ...] = ()
+    amends: Amends | None = None
+
+    @override
+    def canonical(self) -> bytes:
+        """Canonical JSON bytes; a note without entries or a version before has those of the time before there were."""
+        unused = {name for name in ("entries", "amends") if not getattr(self, name)}
+        return canonical_json(self.model_dump(mode="json", exclude=unused or None))
 
 
-def take_snapshot(launch: Launch, note: ReadNote, tenant: Tenant, preview: Preview, now: datetime) -> Snapshot:
-    """What this launch signs of this note at `now`, filed the way that the preview says."""
-    draft = note.review.draft
+def take_snapshot(
+    launch: Launch,
+    note: ReadNote,
+    tenant: Tenant,
+    preview: Preview,
+    now: datetime,
+    chart_visit: Stored | None = None,
+) -> Snapshot:
+    """What this launch signs of this note at `now`, filed the way that the preview says.
+
+    `chart_visit`: the visit as the chart had it a moment ago, for entries that change it.
+    """
+    draft, version = note.review.draft, note.state.next_version
     visit = draft.visit
+    written_by_hand = preview.amends is not None and preview.amends.kind == "addendum"
     return Snapshot(
         tenant_id=launch.tenant_id,
         note_id=note.note_id,
-        note_version=FIRST_VERSION,
-        identifier=note_identifier(launch.tenant_id, note.note_id, FIRST_VERSION),
+        note_version=version,
+        identifier=note_identifier(launch.tenant_id, note.note_id, version),
         patient=launch.patient,
         encounter=launch.encounter,
         author=launch.fhir_user,
@@ -60,17 +85,19 @@ def take_snapshot(launch: Launch, note: ReadNote, tenant: Tenant, preview: Previ
         author_issuer=launch.issuer,
         author_subject=launch.subject,
         meaning=MEANING,
-        statement=attestation(draft),
+        statement=preview.statement,
         displayed_hash=preview.displayed_hash,
-        text=signed_text(note.review, now.astimezone(tenant.zone)),
+        text=f"{preview.text}\n{signature_line(draft, now.astimezone(tenant.zone))}\n",
         signed_at=now,
         type_code=tenant.note.type_code,
         type_display=tenant.note.type_display,
         file_as=preview.landing.file_as,
-        ai_label=tenant.note.ai_label,
+        ai_label=tenant.note.ai_label and not written_by_hand,
         custodian=visit.organization if visit else None,
         visit_start=visit.start if visit else None,
         visit_end=visit.end if visit else None,
+        amends=preview.amends,
+        entries=tuple(entry_snapshot(launch, note.note_id, version, plan, chart_visit) for plan in preview.entries),
     )
 
 
@@ -98,4 +125,31 @@ def as_signed_note(snapshot: Snapshot) -> SignedNote:
         visit_end=snapshot.visit_end,
         ai_assisted=snapshot.ai_label,
         file_as=snapshot.file_as,
+        relates_to=_related(snapshot.amends),
+        doc_status=snapshot.amends.doc_status if snapshot.amends else "",
+    )
+
+
+def _related(amends: Amends | None) -> Related | None:
+    """The tie to the version before. Our identifier always stands in it: it holds where the EHR's id is not known."""
+    if amends is None or not amends.relation:
+        return None
+    return Related(amends.relation, amends.reference, IDENTIFIER_SYSTEM, amends.identifier)
+
+
+def as_signed_entry(snapshot: Snapshot, entry: EntrySnapshot) -> SignedEntry:
+    """One entry of the snapshot as the vendor room renders it: a function of the snapshot alone."""
+    return SignedEntry(
+        identifier_system=ENTRY_SYSTEM,
+        identifier_value=entry.identifier,
+        patient=snapshot.patient,
+        encounter=snapshot.encounter,
+        author=snapshot.author,
+        author_name=snapshot.author_name,
+        signed_at=snapshot.signed_at,
+        visit_start=snapshot.visit_start,
+        ai_assisted=snapshot.ai_label,
+        interaction=entry.interaction,
+        content=entry.content,
+        base=entry.base,
     )

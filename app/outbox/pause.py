@@ -8,6 +8,8 @@ LONGEST_LOOK_SECONDS = 120
 LONGEST_ASKED_FOR_SECONDS = 3600
 # For so long a question that the EHR does not answer is asked again; then a person should know.
 PATIENCE = timedelta(minutes=15)
+# A signed note that waits longer than this is somebody's business, whatever the reason.
+UNDELIVERED_TOO_LONG = timedelta(minutes=30)
 
 
 def pause(attempts: int, asked_for_seconds: float | None = None) -> timedelta:

@@ -5,15 +5,25 @@ its lease finds that its number has been overtaken and stops. So the numbers of 
 is done is kept, due never, until a person's command wakes it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import random
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, or_, select, update
 
+from app.db import moment
 from app.errors import Corrupt, Fenced
 from app.ids import TenantId, WritebackId
-from app.outbox.tables import outbox
+from app.outbox import pace
+from app.outbox.pace import SPREAD, Chance, Standing
+from app.outbox.tables import outbox, tenant_pace
+
+# An order of one note and its proposals is a handful of rows; so many are looked at to find enough other notes.
+ROWS_OF_A_NOTE = 4
+MOST_CRASHES = 5
+_PUT = insert(outbox)
 
 
 @dataclass(frozen=True)
@@ -26,18 +36,45 @@ class Partition:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to work on one write-back until `until`; `fence` must still be the row's when the result is stored."""
+    """The right to work on one write-back; `fence` must still be the row's when the result is stored.
+
+    `chance`, from 0 up to 1, says by how much of its quarter a pause is longer that it ends with.
+    """
 
     writeback_id: WritebackId
     tenant_id: TenantId
     fence: int
-    until: datetime
+    claimed_at: datetime
+    chance: float = 0
+
+    def spread(self, due_at: datetime) -> datetime:
+        """`due_at`, and a little later where there is a pause until then; never earlier."""
+        return due_at + max(due_at - self.claimed_at, timedelta(0)) * (SPREAD * self.chance)
 
 
-def put(tx: Connection, writeback_id: WritebackId, partition: Partition, due_at: datetime, launch_id: str = "") -> None:
-    """Add a write-back, due at `due_at`, to be sent under this launch's grant; in the transaction that ordered it."""
+@dataclass(frozen=True)
+class Claim:
+    """What a worker got, and how the tenant stood."""
+
+    standing: Standing
+    leases: tuple[Lease, ...] = ()
+
+
+def put(
+    tx: Connection,
+    writeback_id: WritebackId,
+    partition: Partition,
+    due_at: datetime,
+    launch_id: str = "",
+    note_id: str = "",
+) -> None:
+    """Add a write-back of a note, due at `due_at`, to be sent under this launch's grant.
+
+    In the transaction that ordered it. Two rows of one note are never worked on at once.
+    """
     row = {"writeback_id": writeback_id, "tenant_id": partition.tenant_id, "workflow": partition.workflow}
-    tx.execute(insert(outbox).values(**row, due_at=due_at, fence=0, launch_id=launch_id))
+    sent = {"launch_id": launch_id, "note_id": note_id}
+    tx.execute(_PUT, row | sent | {"due_at": due_at, "waiting_since": due_at, "fence": 0})
 
 
 def wake(tx: Connection, writeback_id: WritebackId, due_at: datetime, launch_id: str = "") -> None:
@@ -48,45 +85,122 @@ def wake(tx: Connection, writeback_id: WritebackId, due_at: datetime, launch_id:
     """
     row = update(outbox).where(outbox.c.writeback_id == writeback_id)
     under = {"launch_id": launch_id} if launch_id else {}
-    woken = tx.execute(row.values(due_at=due_at, fence=outbox.c.fence + 1, leased_until=None, **under))
+    afresh = {"due_at": due_at, "waiting_since": due_at, "crashes": 0, "dead_since": None, "dead_for": None}
+    woken = tx.execute(row.values(**afresh, fence=outbox.c.fence + 1, leased_until=None, **under))
     if woken.rowcount != 1:
         raise Corrupt("A write that was never queued cannot go on.")
 
 
-def claim(tx: Connection, partition: Partition, now: datetime, lease: timedelta) -> Lease | None:
-    """Lease the partition's longest-due free row; None when nothing is due. Commits with the caller's transaction."""
+def hold(tx: Connection, writeback_id: WritebackId) -> None:
+    """Lock a write-back's row until the transaction ends, before anything else of it is locked or read."""
+    tx.execute(select(outbox.c.fence).where(outbox.c.writeback_id == writeback_id).with_for_update()).one_or_none()
+
+
+def overtake(tx: Connection, writeback_id: WritebackId) -> None:
+    """Let no lease from before hold any more; when the write-back is due stays as it is."""
+    row = update(outbox).where(outbox.c.writeback_id == writeback_id)
+    tx.execute(row.values(fence=outbox.c.fence + 1, leased_until=None))
+
+
+def stop(tx: Connection, writeback_id: WritebackId) -> None:
+    """Make a write-back due never; every lease from before is overtaken by it, so that no send can begin under one."""
+    row = update(outbox).where(outbox.c.writeback_id == writeback_id)
+    tx.execute(row.values(due_at=None, fence=outbox.c.fence + 1, leased_until=None))
+
+
+def claim(
+    tx: Connection, partition: Partition, now: datetime, lease: timedelta, most: int = 1, chance: Chance = random
+) -> Claim:
+    """Lease the partition's longest-due free rows, at most one of each note. Commits with the caller's transaction.
+
+    The tenant never has more than `most` rows leased, over all its partitions and workers: one, while its breaker is
+    half open, and none while its EHR is left alone. The tenant's pace is locked meanwhile, so that counts are true.
+    """
+    standing = pace.hold(tx, partition.tenant_id, now)
+    if standing.is_held:
+        return Claim(standing)
+    leased = outbox.c.leased_until > standing.now
+    theirs = select(outbox.c.note_id).where(outbox.c.tenant_id == partition.tenant_id, leased)
+    busy = tx.execute(theirs).scalars().all()
+    wanted = (1 if standing.is_probing else most) - len(busy)
+    if wanted <= 0:
+        return Claim(standing)
+    until = standing.now + lease
+    leases = [
+        Lease(row.writeback_id, row.tenant_id, row.fence + 1, standing.now, chance())
+        for row in _due(tx, partition, standing.now, busy, wanted)
+    ]
+    if leases:
+        row = outbox.c.writeback_id == bindparam("which")
+        changed = update(outbox).where(row).values(fence=bindparam("number"), leased_until=until)
+        tx.execute(changed, [{"which": one.writeback_id, "number": one.fence} for one in leases])
+    return Claim(standing, tuple(leases))
+
+
+def _due(tx: Connection, partition: Partition, now: datetime, busy: Sequence[str], wanted: int) -> Iterator[Any]:
+    """The rows to lease next: the longest-due ones, none of a note that is being worked on, one of each other note."""
     query = (
-        select(outbox.c.writeback_id, outbox.c.tenant_id, outbox.c.fence)
+        select(outbox.c.writeback_id, outbox.c.tenant_id, outbox.c.fence, outbox.c.note_id)
         .where(outbox.c.tenant_id == partition.tenant_id, outbox.c.workflow == partition.workflow)
         .where(outbox.c.due_at <= now, _free(now))
-        .order_by(outbox.c.due_at)
-        .limit(1)
+        .order_by(outbox.c.due_at, outbox.c.writeback_id)
+        .limit(wanted * ROWS_OF_A_NOTE)
         .with_for_update(skip_locked=True)
     )
-    row = tx.execute(query).one_or_none()
-    if row is None:
-        return None
-    taken = Lease(row.writeback_id, row.tenant_id, row.fence + 1, now + lease)
-    changed = update(outbox).where(outbox.c.writeback_id == row.writeback_id)
-    tx.execute(changed.values(fence=taken.fence, leased_until=taken.until))
-    return taken
+    taken = {note for note in busy if note}
+    if taken:
+        query = query.where(outbox.c.note_id.not_in(taken))
+    for row in tx.execute(query).all():
+        if wanted and row.note_id not in taken:
+            taken |= {row.note_id} - {""}
+            wanted -= 1
+            yield row
+
+
+def renew(tx: Connection, leases: Iterable[Lease], now: datetime, lease: timedelta) -> None:
+    """Let the leases that still hold go on from now; one that was ended or overtaken stays so."""
+    held = (outbox.c.writeback_id == bindparam("which")) & (outbox.c.fence == bindparam("number"))
+    longer = update(outbox).where(held, outbox.c.leased_until > moment(tx, now))
+    until = tx.execute(select(moment(tx, now))).scalar_one() + lease
+    which = [{"which": one.writeback_id, "number": one.fence} for one in leases]
+    if which:
+        tx.execute(longer.values(leased_until=until), which)
 
 
 def release(tx: Connection, lease: Lease, due_at: datetime | None) -> None:
     """End the lease with the result in the same transaction: due again at `due_at`, or done when None.
 
-    Raises `Fenced` when the lease was ended or overtaken; the caller's transaction must then end. Whoever changes a
-    write-back overtakes its lease, so one that only ran out may still be ended: nothing has happened since.
+    A pause is made a little longer, by the lease's own share, so that what failed together does not come again
+    together (F47). Raises `Fenced` when the lease was ended or overtaken; the caller's transaction must then end.
+    Whoever changes a write-back overtakes its lease, so one that only ran out may still be ended: nothing has happened
+    since.
     """
-    changed = tx.execute(update(outbox).where(_held_by(lease)).values(due_at=due_at, leased_until=None))
-    if changed.rowcount != 1:
+    ended = {"due_at": due_at and lease.spread(due_at), "leased_until": None, "crashes": 0}
+    if tx.execute(update(outbox).where(_held_by(lease)).values(**ended)).rowcount != 1:
         raise Fenced("Another worker has taken this write over.")
+
+
+def stumble(tx: Connection, lease: Lease, again_at: datetime, why: str) -> bool:
+    """End the lease of a step that ended in an error of ours; True when that was too often: it is a dead letter now.
+
+    A dead letter stays in its row, visible to operations, until it is woken (F46). Raises `Fenced`.
+    """
+    query = select(outbox.c.crashes).where(_held_by(lease)).with_for_update()
+    crashes = tx.execute(query).scalar()
+    if crashes is None:
+        raise Fenced("Another worker has taken this write over.")
+    ended: dict[str, object] = {"crashes": crashes + 1, "leased_until": None, "due_at": again_at}
+    is_dead = bool(crashes + 1 >= MOST_CRASHES)
+    if is_dead:
+        ended |= {"due_at": None, "dead_since": lease.claimed_at, "dead_for": why}
+    tx.execute(update(outbox).where(_held_by(lease)).values(**ended))
+    return is_dead
 
 
 def check_fence(tx: Connection, lease: Lease, now: datetime) -> None:
     """Raises `Fenced` unless this lease still holds; locks the row until the transaction ends."""
-    query = select(outbox.c.fence).where(_held_by(lease)).with_for_update()
-    if tx.execute(query).one_or_none() is None or lease.until <= now:
+    query = select(outbox.c.fence).where(_held_by(lease), outbox.c.leased_until > moment(tx, now))
+    if tx.execute(query.with_for_update()).one_or_none() is None:
         raise Fenced("The lease on this write has ended.")
 
 
@@ -99,8 +213,13 @@ def sent_under(tx: Connection, tenant_id: TenantId, launch_id: str) -> dict[Writ
 
 
 def due_partitions(tx: Connection, now: datetime) -> Iterable[Partition]:
-    """Every partition that has a free row due: what a sweep must ring for."""
-    query = select(outbox.c.tenant_id, outbox.c.workflow).where(outbox.c.due_at <= now, _free(now)).distinct()
+    """Every partition that has a free row due, and whose EHR may be asked now: what a sweep must ring for."""
+    held = select(tenant_pace.c.tenant_id).where(tenant_pace.c.held_until > moment(tx, now))
+    query = (
+        select(outbox.c.tenant_id, outbox.c.workflow)
+        .where(outbox.c.due_at <= now, _free(now), outbox.c.tenant_id.not_in(held))
+        .distinct()
+    )
     return [Partition(row.tenant_id, row.workflow) for row in tx.execute(query)]
 
 
@@ -115,12 +234,16 @@ def _free(now: datetime) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class Depth:
-    """How much waits in one partition: in all, due by now, and since when the first of the due ones is."""
+    """How much waits in one partition: in all, due by now, and since when the first of the due ones is.
+
+    `undelivered` is since when somebody waits for the one that waits longest, due or not.
+    """
 
     partition: Partition
     waiting: int
     due: int
     oldest: datetime | None
+    undelivered: datetime | None
 
 
 def depths(tx: Connection, now: datetime) -> list[Depth]:
@@ -133,11 +256,29 @@ def depths(tx: Connection, now: datetime) -> list[Depth]:
             func.count().label("waiting"),
             func.sum(case((is_due, 1), else_=0)).label("due"),
             func.min(case((is_due, outbox.c.due_at))).label("oldest"),
+            func.min(outbox.c.waiting_since).label("undelivered"),
         )
         .where(outbox.c.due_at.isnot(None))
         .group_by(outbox.c.tenant_id, outbox.c.workflow)
         .order_by(outbox.c.tenant_id, outbox.c.workflow)
     )
     return [
-        Depth(Partition(row.tenant_id, row.workflow), row.waiting, row.due, row.oldest) for row in tx.execute(query)
+        Depth(Partition(row.tenant_id, row.workflow), row.waiting, row.due, row.oldest, row.undelivered)
+        for row in tx.execute(query)
     ]
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A write that nobody works on any more, because each step on it ended in an error of ours."""
+
+    writeback_id: WritebackId
+    tenant_id: TenantId
+    since: datetime
+    why: str
+
+
+def dead_letters(tx: Connection) -> list[DeadLetter]:
+    """Every dead letter, the oldest first."""
+    query = select(outbox).where(outbox.c.dead_since.isnot(None)).order_by(outbox.c.dead_since)
+    return [DeadLetter(row.writeback_id, row.tenant_id, row.dead_since, row.dead_for) for row in tx.execute(query)]

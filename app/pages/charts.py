@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import CountersignError, NeedsSignIn, ReadOnly, TryAgain
 from app.pages.error_pages import quoted_code
-from app.pages.note_page import current_landing, current_note, local_now
+from app.pages.note_page import current_correction, current_landing, current_note, current_proposals, local_now
 from app.pages.review_screen import review_screen
 from app.pages.screens import PreparingScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
@@ -20,14 +20,18 @@ def review() -> ResponseReturnValue:
     note, launch = current_note(), current_launch()
     if note is None:
         return _preparing()
-    if note.state.signed:
+    if note.state.is_settled:
         return redirect(url_for("filing.note", launch_id=launch.launch_id), 303)
+    if note.is_addendum:
+        return redirect(url_for("changing.addendum", launch_id=launch.launch_id), 303)
     screen = review_screen(
         note.review,
         launch_id=launch.launch_id,
         csrf=current_csrf(),
         landing=current_landing(note),
         now=local_now(),
+        correcting=current_correction(note),
+        proposals=current_proposals(note),
     )
     return render_template("charts/review.html", screen=screen)
 

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import BadInput, StaleEdit
 from app.notes.commands import DecideClaim, EditClaim, Verdict
 from app.notes.reading import ReadNote
-from app.pages.note_page import current_landing, local_now, required_note
+from app.pages.note_page import current_correction, current_landing, current_proposals, local_now, required_note
 from app.pages.review_screen import claims_of, review_screen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
 
@@ -60,6 +60,8 @@ def _changed(claim_id: str, note: ReadNote) -> ResponseReturnValue:
         csrf=current_csrf(),
         landing=current_landing(note),
         now=now,
+        correcting=current_correction(note),
+        proposals=current_proposals(note),
     )
     summary = render_template("charts/_summary.html", screen=screen)
     return jsonify(claim_html=_claim_html(claim_id, note), summary_html=summary, saved=f"{now:%H:%M}")

@@ -1,6 +1,9 @@
 """The signed note's own page: where it stands, a line that moves by itself, and the copy that some EHRs need."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -10,10 +13,15 @@ from app.ids import WritebackId
 from app.notes.events import NoteSigned
 from app.notes.reading import ReadNote
 from app.notes.snapshot import Snapshot
+from app.notes.state import Stage as NoteStage
+from app.pages.change_words import RETRACTING, retracted_place
+from app.pages.changes_offered import offers, versions
+from app.pages.filed_entries import shown_entries
 from app.pages.note_page import local, local_now, required_note, shown_landing
 from app.pages.screens import FiledScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
-from app.pages.status import status
+from app.pages.status import Status, status
+from app.pages.stopped import what_ends
 from app.pages.words import banner, full_time
 from app.policy.route import Landing as ChosenLanding
 from app.policy.route import Route
@@ -28,7 +36,7 @@ open_launch_before(filing)
 
 @filing.get("")
 def note() -> ResponseReturnValue:
-    """The page; before signature, the review page is the place to be."""
+    """The page; before the first signature, the review page is the place to be."""
     read = required_note()
     if read.state.signed is None:
         return redirect(url_for("charts.review", launch_id=current_launch().launch_id), 303)
@@ -69,13 +77,27 @@ def _ordered(state: WritebackState, snapshot: Snapshot) -> ChosenLanding:
     return ChosenLanding(Route.FILE, file_as=snapshot.file_as)
 
 
+def _line(
+    read: ReadNote, states: Mapping[str, WritebackState], signed_at: datetime, zone: ZoneInfo, ehr: str
+) -> Status:
+    """Where the latest signature stands; of a retracted note, where its retraction does."""
+    if read.state.stage is not NoteStage.RETRACTED:
+        return status(states[_signed(read).writeback_id], signed_at, ehr, zone)
+    retraction = states[read.state.retractions[-1].writeback_id]
+    place = retracted_place(retraction).format(ehr=ehr)
+    return replace(status(retraction, signed_at, ehr, zone, RETRACTING), place=place, action=None)
+
+
 def _screen(read: ReadNote) -> FiledScreen:
     parts, launch, signed = collaborators(), current_launch(), _signed(read)
     with parts.database.read() as tx:
-        state = load(tx, read.tenant_id, WritebackId(signed.writeback_id))
+        asked = [one for kind, one in read.state.writes if kind != "entry"]
+        states = {one: load(tx, read.tenant_id, WritebackId(one)) for one in asked}
         snapshot = Snapshot.model_validate_json(parts.artifacts.open(tx, read.tenant_id, signed.snapshot))
     tenant, profile = parts.ehrs.tenant(launch.tenant_id), parts.ehrs.adapter(launch.tenant_id).profile
-    line = status(state, snapshot.signed_at, profile.title, tenant.zone)
+    state = states[signed.writeback_id]
+    line = _line(read, states, snapshot.signed_at, tenant.zone, profile.title)
+    entries = shown_entries(read, profile.title)
     return FiledScreen(
         launch_id=launch.launch_id,
         csrf=current_csrf(),
@@ -83,10 +105,13 @@ def _screen(read: ReadNote) -> FiledScreen:
         landing=replace(shown_landing(_ordered(state, snapshot)), headline=line.place),
         steps=line.steps,
         sentence=line.sentence,
-        settled=line.settled,
-        action=line.action,
+        settled=line.settled and all(entry.settled for entry in entries),
+        action=line.action or what_ends(states.values(), entries),
         note_text=snapshot.text,
         chart_reference=f"DocumentReference/{state.resource_id}" if state.resource_id else "",
         signed_by=snapshot.author_name,
         signed_at=full_time(local(snapshot.signed_at)),
+        entries=entries,
+        offers=offers(read),
+        versions=versions(read),
     )

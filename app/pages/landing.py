@@ -1,6 +1,7 @@
 """Where the note will land, in the words of the vendor's profile, told before anything is signed."""
 
 from app.pages.screens import Landing
+from app.policy.mutation import SENTENCES
 from app.policy.route import Landing as ChosenLanding
 from app.policy.route import Route
 from vendors.profile import LandingNotice, Profile
@@ -23,8 +24,8 @@ OURS = frozenset({"read_only", "draft_only", "switched_off", "preliminary_not_ta
 def landing(chosen: ChosenLanding, profile: Profile) -> Landing:
     """The landing line of the page."""
     notice = _notice(chosen, profile)
-    why = [REASONS[reason] for reason in chosen.reasons if REASONS[reason]]
-    if not OURS & set(chosen.reasons):
+    why = [words for words in (_words(reason, profile) for reason in chosen.reasons) if words]
+    if not OURS & set(chosen.reasons) and not SENTENCES.keys() & set(chosen.reasons):
         why += [f"{statement.says} ({_source(profile, statement.source)})" for statement in notice.why]
     headline = notice.headline
     if chosen.route is Route.REFUSE:
@@ -32,6 +33,11 @@ def landing(chosen: ChosenLanding, profile: Profile) -> Landing:
     elif chosen.route is Route.COPY and "vendor_takes_no_notes" not in chosen.reasons:
         headline = f"{profile.title}: not filed in this session; you will copy the signed note"
     return Landing(route=chosen.route, vendor=profile.title, headline=headline, why=tuple(why))
+
+
+def _words(reason: str, profile: Profile) -> str:
+    """The sentence of a route's reason, or of what becomes of a change."""
+    return REASONS[reason] if reason in REASONS else SENTENCES[reason].format(ehr=profile.title)
 
 
 def _notice(chosen: ChosenLanding, profile: Profile) -> LandingNotice:

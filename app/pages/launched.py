@@ -28,7 +28,8 @@ def open_chart(parts: Collaborators, completed: CompletedLaunch) -> Response:
     lifetime = timedelta(hours=parts.settings.launch_hours)
     new = record_launch(parts.database, parts.tenants, parts.grants, completed, parts.clock, lifetime)
     _leave_trace(parts, new.launch)
-    _resume_parked(parts, new.launch)
+    resume_parked(parts, new.launch)
+    parts.following.hasten_chart(new.launch.tenant_id, new.launch.patient)
     response = Response(status=303)
     response.headers["Location"] = url_for("charts.review", launch_id=new.launch.launch_id)
     drop_launch_cookies(response, _no_longer_open(parts, new.launch))
@@ -53,7 +54,7 @@ def _no_longer_open(parts: Collaborators, launch: Launch) -> set[str]:
     return ended | set(mine[: max(0, len(mine) - MOST_OPEN + 1)])
 
 
-def _resume_parked(parts: Collaborators, launch: Launch) -> None:
+def resume_parked(parts: Collaborators, launch: Launch) -> None:
     """The same clinician in the same chart again: their own parked writes go on under their own new token."""
     if not parts.signing.may_file(launch):
         return  # this launch may not write; the next one that may will find the note waiting

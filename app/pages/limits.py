@@ -68,6 +68,7 @@ def _limits(
     return {
         **dict.fromkeys(launching, (settings.limit_launch, by_address)),
         **dict.fromkeys(signing_in, (settings.limit_admin_sign_in, by_address)),
+        "callbacks.take": (settings.limit_callbacks, by_address),
         "charts.draft": (settings.limit_draft, by_clinician),
         "signature.sign": (settings.limit_sign, by_clinician),
     }

@@ -2,23 +2,32 @@
 
 from datetime import datetime
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from app.administrators.roles import Area
+from app.administrators.roles import Act, Area
+from app.ids import TenantId, WritebackId
+from app.outbox import pace
 from app.outbox import rows as outbox
+from app.outbox.pause import UNDELIVERED_TOO_LONG
 from app.pages.admin.doors import guard, visitor
-from app.pages.admin.screens import Count, OperationsScreen, ParkedRow, QueueRow
 from app.pages.admin.tenant_page import switch_row
 from app.pages.admin.words import STAGES, lasting, moment
+from app.pages.ending_words import ending_offers
+from app.pages.operations_screens import Count, DeadRow, HeldRow, OperationsScreen, ParkedRow, QueueRow, StoppedRow
 from app.pages.sessions import collaborators
 from app.pages.status import PARKED
 from app.projections import follower, write_status
 from app.tenants import switches
+from app.writebacks.endings import Person
+from app.writebacks.handlers import load
+from app.writebacks.state import Stage
+
+MOST_STOPPED = 50
 
 operations = Blueprint("operations", __name__, url_prefix="/ops")
-guard(operations, {"show": Area.OPERATIONS})
+guard(operations, {"show": Area.OPERATIONS, "end": Act.END_WRITE})
 
 
 @operations.get("/")
@@ -32,8 +41,11 @@ def show() -> ResponseReturnValue:
             at=moment(now),
             stages=tuple((stage, word) for stage, word in STAGES.items()),
             counts=_counts(tx),
+            stopped=tuple(_stopped(tx, *one) for one in write_status.stopped(tx, MOST_STOPPED)),
             parked=tuple(_parked(one, now) for one in write_status.parked(tx)),
             queues=tuple(_queue(one, now) for one in outbox.depths(tx, now)),
+            held=tuple(_held(one, now) for one in pace.troubled(tx, now)),
+            dead=tuple(_dead(one) for one in outbox.dead_letters(tx)),
             queue_answers=parts.relay.reachable(),
             switches=tuple(
                 (_name(one.tenant_id), switch_row(tx, parts.tenants.get(one.tenant_id), one))
@@ -41,6 +53,35 @@ def show() -> ResponseReturnValue:
             ),
         )
     return render_template("admin/operations.html", screen=screen, visitor=visitor())
+
+
+@operations.post("/writes/<tenant_id>/<writeback_id>")
+def end(tenant_id: str, writeback_id: str) -> ResponseReturnValue:
+    """Have the EHR asked about one write again, or give it up with a ticket."""
+    collaborators().stopped.end(
+        TenantId(tenant_id),
+        WritebackId(writeback_id),
+        request.form.get("ending", ""),
+        Person.OPERATIONS,
+        actor=visitor().account.actor,
+        reference=request.form.get("reference", "").strip(),
+    )
+    return redirect("/ops/", 303)
+
+
+def _stopped(tx: Connection, tenant_id: str, writeback_id: str) -> StoppedRow:
+    """One write that waits for a person; nothing of its patient or its text."""
+    state = load(tx, TenantId(tenant_id), WritebackId(writeback_id))
+    word = STAGES[state.stage] if state.stage else ""
+    kind = state.order.resource_type if state.order else ""
+    return StoppedRow(
+        tenant_id,
+        _name(tenant_id),
+        writeback_id,
+        kind,
+        f"{word}: {state.parked_for}" if state.stage is Stage.PARKED else word,
+        ending_offers(state, Person.OPERATIONS),
+    )
 
 
 def _counts(tx: Connection) -> tuple[Count, ...]:
@@ -58,7 +99,23 @@ def _parked(one: write_status.ParkedWrites, now: datetime) -> ParkedRow:
 def _queue(one: outbox.Depth, now: datetime) -> QueueRow:
     partition = one.partition
     oldest = lasting(now - one.oldest) if one.oldest else ""
-    return QueueRow(_name(partition.tenant_id), partition.workflow, one.waiting, one.due, oldest)
+    waited = now - (one.undelivered or now)
+    undelivered = lasting(waited) if waited > UNDELIVERED_TOO_LONG else ""
+    return QueueRow(_name(partition.tenant_id), partition.workflow, one.waiting, one.due, oldest, undelivered)
+
+
+def _held(one: pace.Held, now: datetime) -> HeldRow:
+    """Why nothing leaves for this EHR, or what it did last."""
+    left_alone = f"Left alone for another {lasting(one.until - now)}. " if one.until and one.until > now else ""
+    if one.failing_since:
+        words = f"No usable answer {one.failures} times in a row, since {lasting(now - one.failing_since)}."
+    else:
+        words = "It asked to be left alone." if one.why == pace.ASKED else ""
+    return HeldRow(_name(one.tenant_id), left_alone + words)
+
+
+def _dead(one: outbox.DeadLetter) -> DeadRow:
+    return DeadRow(_name(one.tenant_id), one.writeback_id, f"{one.why}, since {moment(one.since)}.")
 
 
 def _name(tenant_id: str) -> str:

@@ -19,6 +19,7 @@ from app.projections.audit_trail import AuditLine, story
 from app.writebacks.events import WritebackQueued
 from app.writebacks.handlers import load
 from app.writebacks.handlers import stream_of as writeback_stream
+from app.writebacks.state import WritebackState
 
 record = Blueprint("record", __name__, url_prefix="/charts/<launch_id>/record")
 open_launch_before(record)
@@ -34,9 +35,17 @@ WORDS = {
     "note:claim:confirmed": "confirmed a statement",
     "note:claim:removed": "removed a statement",
     "note:claim:restored": "put a statement back as drafted",
+    "note:proposal:approved": "approved an entry for the chart",
+    "note:proposal:declined": "declined a proposed entry",
+    "note:proposal:reopened": "took a decision on a proposed entry back",
+    "note:proposal:changed": "changed a proposed entry",
     "note:signed": "signed the note",
-    "writeback:queued": "ordered the note to be filed",
-    "writeback:copy:offered": "received the signed note to copy",
+    "note:amendment:begun": "began to change the signed note",
+    "note:addendum:written": "wrote the text of an addendum",
+    "note:amendment:dropped": "gave the change up",
+    "note:retracted": "retracted the note: entered in error",
+    "writeback:queued": "ordered what was signed to be filed",
+    "writeback:copy:offered": "received what was signed to enter by hand",
     "writeback:copy:confirmed": "copied the note into the chart",
     "writeback:attempt:begun": "began to send",
     "writeback:attempt:postponed": "postponed the sending: certainly not executed",
@@ -44,6 +53,7 @@ WORDS = {
     "writeback:absence:seen": "asked the EHR: the note is not there",
     "writeback:absence:proven": "asked the EHR again: the note was not filed and may be sent",
     "writeback:filed": "found the note in the EHR's answer",
+    "writeback:regenerated": "rendered it anew under another mapping, before anything was sent",
     "writeback:cancelled": "took the note back before it was sent",
     "writeback:superseded": "a later version took its place in the chart",
     "writeback:overridden": "found that a person changed it in the EHR",
@@ -91,8 +101,7 @@ def show() -> ResponseReturnValue:
 def _story(note: ReadNote) -> tuple[StoryLine, ...]:
     recorded = note.state.draft_recorded
     streams = [f"launch:{recorded.launch_id}", note_stream(note.note_id)]
-    if note.state.signed:
-        streams.append(writeback_stream(WritebackId(note.state.signed.writeback_id)))
+    streams += [writeback_stream(WritebackId(writeback_id)) for _, writeback_id in note.state.writes]
     with collaborators().database.read() as tx:
         lines = story(tx, note.tenant_id, streams)
     return tuple(_line(line, note) for line in lines)
@@ -101,9 +110,17 @@ def _story(note: ReadNote) -> tuple[StoryLine, ...]:
 def _line(line: AuditLine, note: ReadNote) -> StoryLine:
     who = "Countersign" if line.actor.startswith("system:") else note.review.draft.clinician.name
     details = [f"{name.replace('_', ' ')} {_short(line.details[name])}" for name in DETAILS if line.details.get(name)]
+    if line.details.get("proposal_id"):
+        details.insert(0, _entry(note, str(line.details["proposal_id"])))
     if line.details.get("claim_id"):
         details.insert(0, _statement(note, str(line.details["claim_id"])))
     return StoryLine(full_time(local(line.recorded_at)), who, WORDS[line.tag], " · ".join(details))
+
+
+def _entry(note: ReadNote, proposal_id: str) -> str:
+    """The entry in the words that it has now."""
+    words = {one.proposal.id: one.words for one in note.review.proposals}
+    return quoted(words.get(proposal_id, proposal_id))
 
 
 def _statement(note: ReadNote, claim_id: str) -> str:
@@ -123,24 +140,38 @@ def _short(value: object) -> str:
 def _kept(note: ReadNote) -> list[Kept]:
     refs: list[tuple[str, ArtifactRef | None]] = [("AI draft", note.state.draft_recorded.draft)]
     refs += [(f"Edit in {_statement(note, claim_id)}", mark.text) for claim_id, mark in note.state.marks if mark.text]
-    signed = note.state.signed
+    refs += [
+        (f"Change of “{_entry(note, proposal_id)}”", mark.content)
+        for proposal_id, mark in note.state.proposal_marks
+        if mark.content
+    ]
+    refs += [(f"Signed snapshot{_of(one.kind)}", one.snapshot) for one in note.state.signatures]
     parts = collaborators()
     with parts.database.read() as tx:
-        if signed:
-            state = load(tx, note.tenant_id, WritebackId(signed.writeback_id))
-            order = state.order
-            refs += [
-                ("Signed snapshot", signed.snapshot),
-                ("Submitted payload", order.payload if isinstance(order, WritebackQueued) else None),
-                ("The EHR's reply", state.reply),
-                ("What the EHR stored", state.stored),
-                ("Provenance", order.provenance if order else None),
-            ]
+        for kind, writeback_id in note.state.writes:
+            refs += _of_write(load(tx, note.tenant_id, WritebackId(writeback_id)), _of(kind))
         return [
             Kept(title, ref.digest[:SHORT_DIGEST], _readable(parts.artifacts.open(tx, note.tenant_id, ref)))
             for title, ref in refs
             if ref
         ]
+
+
+def _of_write(state: WritebackState, suffix: str) -> list[tuple[str, ArtifactRef | None]]:
+    order = state.order
+    queued = order if isinstance(order, WritebackQueued) else None
+    return [
+        (f"What the EHR held before{suffix}", queued.base if queued else None),
+        (f"Submitted payload{suffix}", queued.payload if queued else None),
+        (f"The EHR's reply{suffix}", state.reply),
+        (f"What the EHR stored{suffix}", state.stored),
+        (f"Provenance{suffix}", order.provenance if order else None),
+    ]
+
+
+def _of(kind: str) -> str:
+    """What the kept thing belongs to, where it is not the note itself."""
+    return "" if kind == "note" else f" of the {kind}"
 
 
 def _readable(content: bytes) -> str:

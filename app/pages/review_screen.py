@@ -7,6 +7,7 @@ from itertools import count
 from app.drafting.draft import Draft, SourceKind
 from app.drafting.draft import Evidence as DraftEvidence
 from app.drafting.template import SECTIONS
+from app.pages.entry_screens import ProposalsScreen
 from app.pages.screens import Choice, Claim, Evidence, Landing, ReviewScreen, Section
 from app.pages.words import STATE_WORDS, attention, banner
 from app.review.review import Review, ReviewedClaim
@@ -15,7 +16,16 @@ AROUND = 120
 MOST_SHOWN = 3
 
 
-def review_screen(review: Review, *, launch_id: str, csrf: str, landing: Landing, now: datetime) -> ReviewScreen:
+def review_screen(
+    review: Review,
+    *,
+    launch_id: str,
+    csrf: str,
+    landing: Landing,
+    now: datetime,
+    proposals: ProposalsScreen | None = None,
+    correcting: str = "",
+) -> ReviewScreen:
     """Everything that the review page shows."""
     needs = attention(review)
     needed = [claim for claim in review.claims if claim.needed_decision]
@@ -31,6 +41,8 @@ def review_screen(review: Review, *, launch_id: str, csrf: str, landing: Landing
         to_settle=len(needed),
         unread=review.draft.unread,
         drafted_by=_drafted_by(review.draft),
+        proposals=proposals,
+        correcting=correcting,
     )
 
 

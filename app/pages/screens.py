@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.pages.entry_screens import FiledEntry, ProposalsScreen, ShownEntry
+
 
 @dataclass(frozen=True)
 class Banner:  # always visible, from the launch's own patient
@@ -84,7 +86,9 @@ class ReviewScreen:  # templates/charts/review.html
     settled: int  # "2 of 5 confirmed"
     to_settle: int
     unread: tuple[str, ...]  # "The allergy list could not be read (the EHR took too long)"
-    drafted_by: str  # "Drafted by extractive 1 from the visit transcript and 14 chart entries"
+    drafted_by: str  # "Drafted by extractive 2 from the visit transcript and 14 chart entries"
+    proposals: ProposalsScreen | None = None  # None: nothing was proposed
+    correcting: str = ""  # "" or what signing this correction will do
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,9 @@ class SignScreen:  # templates/charts/sign.html : the second, deliberate step
     confirm_token: str  # what the ticked box sends: good for this launch and patient
     problem: str  # "" or e.g. "The draft changed after this page was opened. Read it again, then sign."
     code: str  # "" or the short code to quote
+    entries: tuple[ShownEntry, ...] = ()  # what is written beside the note, or handed over
+    undecided: int = 0  # proposed entries that are left undecided and lapse
+    what: str = "note"  # "note" | "correction" | "addendum"
 
 
 @dataclass(frozen=True)
@@ -152,6 +159,22 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Offer:  # one thing that can be done about a signed note
+    label: str
+    kind: str  # "link" | "post"
+    url: str
+
+
+@dataclass(frozen=True)
+class VersionLine:  # one signed version, for the history on the note's page
+    title: str  # "Version 2: correction"
+    signed_at: str
+    place: str  # where it stands
+    reference: str  # "DocumentReference/88" or ""
+    retract_url: str  # "" where it cannot be retracted
+
+
+@dataclass(frozen=True)
 class FiledScreen:  # templates/charts/filed.html; charts/_status.html is also served alone
     launch_id: str
     csrf: str
@@ -165,6 +188,78 @@ class FiledScreen:  # templates/charts/filed.html; charts/_status.html is also s
     chart_reference: str  # "DocumentReference/88" or ""
     signed_by: str
     signed_at: str
+    entries: tuple[FiledEntry, ...] = ()
+    offers: tuple[Offer, ...] = ()  # what can be done about it now
+    versions: tuple[VersionLine, ...] = ()  # only where there is more than one
+
+
+@dataclass(frozen=True)
+class Option:
+    value: str
+    words: str
+
+
+@dataclass(frozen=True)
+class ChangeScreen:  # templates/charts/change.html : what a change of a signed note comes to, and why it is made
+    launch_id: str
+    csrf: str
+    banner: Banner
+    title: str
+    sentence: str  # what will happen
+    may: bool
+    reasons: tuple[Option, ...]
+    button: str
+    patient: str
+    signed_at: str
+    note_text: str
+    confirm_why: str
+    confirm_token: str
+    problem: str
+    code: str
+
+
+@dataclass(frozen=True)
+class AddendumScreen:  # templates/charts/addendum.html
+    launch_id: str
+    csrf: str
+    banner: Banner
+    sentence: str
+    text: str
+    signed_at: str
+    note_text: str
+    problem: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class EndingOffer:
+    value: str
+    label: str  # "" where nothing can be pressed: a hint
+    words: str
+
+
+@dataclass(frozen=True)
+class StoppedWrite:  # one write that waits for its signer
+    writeback_id: str
+    title: str
+    sentence: str
+    answers: tuple[Answer, ...]
+    chart_text: str  # what the EHR holds now, where that differs
+    endings: tuple[EndingOffer, ...]
+
+
+@dataclass(frozen=True)
+class StoppedScreen:  # templates/charts/stopped.html
+    launch_id: str
+    csrf: str
+    banner: Banner
+    writes: tuple[StoppedWrite, ...]
 
 
 @dataclass(frozen=True)

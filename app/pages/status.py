@@ -1,11 +1,15 @@
 """Where a signed note stands, in words: the steps of its life after signature, one sentence, at most one action."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from app.pages.chart_now import CHANGES
 from app.pages.screens import Action, Step
 from app.pages.words import clock_time
+from app.reconciliation.changes import ChangeThere
 from app.writebacks.state import Stage, WritebackState
 
 Line = tuple[tuple[Stage, str], ...]
@@ -32,8 +36,7 @@ SENTENCES = {
     Stage.COPIED: "Signed, and copied into {ehr} by you.",
     Stage.CANCELLED: "Taken back by you before it was sent. It is signed and kept here, and it is not in the chart.",
     Stage.SUPERSEDED: "Your later version took its place in {ehr}. This one is kept here as you signed it.",
-    Stage.OVERRIDDEN: "It was changed in {ehr} after it was filed. What stands in the chart now counts; nothing is "
-    "overwritten. Please look there: {differences}.",
+    Stage.OVERRIDDEN: "{changed} What stands in the chart now counts, and nothing is overwritten.",
     Stage.MISSING: "It was in the chart, and {ehr} does not show it any more. It is not sent again. Look in the chart.",
     Stage.SETTLED: "A person looked at this and ended it. It is signed and kept here.",
 }
@@ -44,6 +47,7 @@ PARKED = {
     "again, the note goes on by itself.",
     "conflict": "{ehr} shows something in the way of this note. Ask your administrator; nothing is sent until then.",
     "manual": "This needs your administrator. Nothing is sent until then.",
+    "original_not_filed": "What this was to change is not in {ehr}, so it was not sent. Look in the chart.",
     "missing": "{ehr} said that it took the note and does not show it. Look in the chart before writing it again.",
     "unproven": "{ehr} did not confirm the note and does not show it. It is not sent again, because it may still be "
     "there. Look in the chart, and copy the note into it if it is not.",
@@ -109,15 +113,25 @@ class Status:
     action: Action | None
 
 
-def status(state: WritebackState, signed_at: datetime, ehr: str, zone: ZoneInfo) -> Status:
-    """Where the write stands. `ehr` is its name as people say it; times are shown in `zone`."""
+def status(
+    state: WritebackState,
+    signed_at: datetime,
+    ehr: str,
+    zone: ZoneInfo,
+    sentences: Mapping[Stage, str] = MappingProxyType(SENTENCES),
+) -> Status:
+    """Where the write stands. `ehr` is its name as people say it; times are shown in `zone`.
+
+    `sentences`: for what is no note, such as a retraction.
+    """
     stage = state.stage or Stage.QUEUED
     waits = ""
     if state.parked_from is Stage.VERIFIED:
         stage, waits = Stage.VERIFIED, PROVENANCE_WAITS[state.parked_for].format(ehr=ehr)
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr)
-    words = WAITING.get(state.postponed_for, SENTENCES[stage]) if stage is Stage.QUEUED else SENTENCES[stage]
-    sentence = words.format(ehr=ehr, parked=parked, differences=", ".join(state.differences)) + waits
+    words = WAITING.get(state.postponed_for, sentences[stage]) if stage is Stage.QUEUED else sentences[stage]
+    changed = CHANGES.get(ChangeThere(state.change_there), "").format(ehr=ehr) if state.change_there else ""
+    sentence = words.format(ehr=ehr, parked=parked, differences=", ".join(state.differences), changed=changed) + waits
     line = COPYING if stage in (Stage.AWAITING_COPY, Stage.COPIED) else FILING
     signed = Step("signed", "Signed", "done", clock_time(signed_at.astimezone(zone)), "")
     place = PLACES[stage].format(ehr=ehr)

@@ -1,12 +1,18 @@
-"""Insert a read model's row or replace its values; the caller's transaction holds the projection's position."""
+"""Insert read models' rows or replace their values; the caller's transaction holds the projection's position."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, insert, update
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 
-def upsert(tx: Connection, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
-    """Make the row with `key` hold `values`."""
-    mine = and_(*(table.c[name] == value for name, value in key.items()))
-    if tx.execute(update(table).where(mine).values(**values)).rowcount == 0:
-        tx.execute(insert(table).values(**key, **values))
+def upsert(tx: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Make each row, found by its primary key, hold these values; all rows name the same columns."""
+    if not rows:
+        return
+    statement = (postgresql_insert if tx.dialect.name == "postgresql" else sqlite_insert)(table)
+    keys = [column.name for column in table.primary_key]
+    values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)

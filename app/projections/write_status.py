@@ -1,14 +1,15 @@
 """Where each write stands: one row for each write-back, for the worklist and the counts that operations look at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 from structlog import get_logger
 
 from app.errors import Corrupt
-from app.event_log.read import read_stream
+from app.event_log.read import read_streams
 from app.event_log.recorded import Recorded
 from app.outbox.tables import outbox
 from app.projections.tables import write_status as table
@@ -21,45 +22,62 @@ log = get_logger()
 
 
 def project(tx: Connection, batch: Sequence[Recorded]) -> None:
-    """Refresh the row of every write-back that the events belong to.
+    """Refresh the row of every write-back that the events, all of one tenant, belong to.
 
     One whose history contradicts itself keeps the row that it has; the others of its tenant must not wait for it.
     """
     last = {recorded.stream: recorded for recorded in batch if recorded.stream.startswith(PREFIX)}
-    for stream, recorded in last.items():
+    rows = []
+    for stream, history in read_streams(tx, batch[0].tenant_id, last) if last else ():
         try:
-            _refresh(tx, recorded)
+            rows += _row(last[stream], history)
         except Corrupt:
-            log.critical("write_corrupt", writeback=stream.removeprefix(PREFIX), tenant=recorded.tenant_id)
+            log.critical("write_corrupt", writeback=stream.removeprefix(PREFIX), tenant=batch[0].tenant_id)
+    upsert(tx, table, rows)
 
 
-def _refresh(tx: Connection, recorded: Recorded) -> None:
-    history = read_stream(tx, recorded.tenant_id, recorded.stream)
+def _row(recorded: Recorded, history: Iterable[Recorded]) -> list[dict[str, Any]]:
     state = fold(event for event in history if event.version <= recorded.version)
     if state.order is None or state.stage is None:
-        return
-    upsert(
-        tx,
-        table,
-        {"writeback_id": recorded.stream.removeprefix(PREFIX)},
-        {
-            "tenant_id": recorded.tenant_id,
-            "note_id": state.order.note_id,
-            "patient": state.order.patient,
-            "author_issuer": state.order.author_issuer,
-            "author_subject": state.order.author_subject,
-            "stage": state.stage,
-            "parked_for": state.parked_for,
-            "attempts": state.attempts,
-            "since": recorded.recorded_at,
-        },
-    )
+        return []
+    row = {
+        "writeback_id": recorded.stream.removeprefix(PREFIX),
+        "tenant_id": recorded.tenant_id,
+        "note_id": state.order.note_id,
+        "patient": state.order.patient,
+        "author_issuer": state.order.author_issuer,
+        "author_subject": state.order.author_subject,
+        "stage": state.stage,
+        "parked_for": state.parked_for,
+        "attempts": state.attempts,
+        "since": recorded.recorded_at,
+    }
+    return [row]
 
 
 def counts(tx: Connection) -> dict[tuple[str, str], int]:
     """How many writes stand at each stage, by tenant and stage."""
     query = select(table.c.tenant_id, table.c.stage, func.count()).group_by(table.c.tenant_id, table.c.stage)
     return {(tenant_id, stage): count for tenant_id, stage, count in tx.execute(query)}
+
+
+def of_note(tx: Connection, tenant_id: str, note_id: str) -> list[str]:
+    """The write-backs of one note: of its versions, its retractions, and what was signed with it."""
+    query = select(table.c.writeback_id).where(table.c.tenant_id == tenant_id, table.c.note_id == note_id)
+    return list(tx.execute(query.order_by(table.c.since)).scalars())
+
+
+def not_at(tx: Connection, tenant_id: str, stages: Iterable[str]) -> list[str]:
+    """The write-backs of a tenant that stand at none of these stages, the longest wait first."""
+    query = select(table.c.writeback_id).where(table.c.tenant_id == tenant_id, table.c.stage.notin_(list(stages)))
+    return list(tx.execute(query.order_by(table.c.since)).scalars())
+
+
+def stopped(tx: Connection, most: int) -> list[tuple[str, str]]:
+    """Tenant and id of the writes that wait for a person, the longest wait first."""
+    waits = ("parked", "drifted", "overridden", "missing", "rejected")
+    query = select(table.c.tenant_id, table.c.writeback_id).where(table.c.stage.in_(waits))
+    return [(row.tenant_id, row.writeback_id) for row in tx.execute(query.order_by(table.c.since).limit(most))]
 
 
 def waiting_for_switch(tx: Connection) -> list[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from fhir.resources.R4B.provenance import Provenance
 
-from app.drafting.draft import Draft
+from app.drafting.draft import Draft, Evidence
 from app.event_log.canonical import canonical_json
 
 AGENT_TYPE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -33,6 +33,14 @@ class Provenanced:
     draft_digest: str
     signed_at: datetime
     organization_name: str
+    # The note; for an entry beside it: which resource, under which of our systems, from which passages.
+    identifier_system: str = IDENTIFIER_SYSTEM
+    resource_type: str = "DocumentReference"
+    activity: str = "CREATE"
+    evidence: tuple[Evidence, ...] | None = None
+    # False for what the clinician wrote or did without the draft; and the version that this one changes.
+    assisted: bool = True
+    revises: str = ""
 
 
 def build_provenance(about: Provenanced, target: dict[str, Any] | None = None) -> bytes:
@@ -41,31 +49,43 @@ def build_provenance(about: Provenanced, target: dict[str, Any] | None = None) -
     organization = _organization(about)
     resource = {
         "resourceType": "Provenance",
-        "contained": [_device(draft)],
-        "target": [target or identified(about.identifier)],
+        **({"contained": [_device(draft)]} if about.assisted else {}),
+        "target": [target or _identified(about)],
         "recorded": about.signed_at.isoformat(timespec="seconds"),
-        "reason": [{"coding": [{"system": OBSERVATION_VALUE, "code": "AIAST"}]}],
-        "activity": {"coding": [{"system": DATA_OPERATION, "code": "CREATE"}]},
+        **({"reason": [{"coding": [{"system": OBSERVATION_VALUE, "code": "AIAST"}]}]} if about.assisted else {}),
+        "activity": {"coding": [{"system": DATA_OPERATION, "code": about.activity}]},
         "agent": [
-            {
-                "type": _agent_type("assembler"),
-                "role": [{"coding": [{"system": AI_ROLE, "code": "Artificial-Intelligence"}]}],
-                "who": {"reference": f"#{DEVICE_ID}"},
-                "onBehalfOf": organization,
-            },
+            *([_assembler(organization)] if about.assisted else []),
             *(
                 {"type": _agent_type(role), "who": _clinician(draft), "onBehalfOf": organization}
                 for role in ("author", "verifier")
             ),
         ],
-        "entity": [_draft_entity(about), *_source_entities(draft)],
+        "entity": [*_revised(about), *([_draft_entity(about), *_source_entities(about)] if about.assisted else [])],
     }
-    return canonical_json(Provenance.model_validate(resource).model_dump(mode="json", exclude_none=True))
+    said = {name: value for name, value in resource.items() if value != []}
+    return canonical_json(Provenance.model_validate(said).model_dump(mode="json", exclude_none=True))
 
 
-def identified(identifier: str) -> dict[str, Any]:
-    """A reference to the note by our identifier, for as long as the EHR has given it no id."""
-    return {"type": "DocumentReference", "identifier": {"system": IDENTIFIER_SYSTEM, "value": identifier}}
+def _identified(about: Provenanced) -> dict[str, Any]:
+    """A reference by our identifier, for as long as the EHR has given it no id."""
+    identifier = {"system": about.identifier_system, "value": about.identifier}
+    return {"type": about.resource_type, "identifier": identifier}
+
+
+def _assembler(organization: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": _agent_type("assembler"),
+        "role": [{"coding": [{"system": AI_ROLE, "code": "Artificial-Intelligence"}]}],
+        "who": {"reference": f"#{DEVICE_ID}"},
+        "onBehalfOf": organization,
+    }
+
+
+def _revised(about: Provenanced) -> list[dict[str, Any]]:
+    """The version that this one changes, by our identifier for it."""
+    value = {"system": IDENTIFIER_SYSTEM, "value": about.revises}
+    return [{"role": "revision", "what": {"identifier": value}}] if about.revises else []
 
 
 def _device(draft: Draft) -> dict[str, Any]:
@@ -104,8 +124,10 @@ def _draft_entity(about: Provenanced) -> dict[str, Any]:
     return {"role": "derivation", "what": {"identifier": value, "display": "AI draft kept by Countersign"}}
 
 
-def _source_entities(draft: Draft) -> list[dict[str, Any]]:
-    cited = {evidence.source_id for claim in draft.claims for evidence in claim.evidence}
+def _source_entities(about: Provenanced) -> list[dict[str, Any]]:
+    draft = about.draft
+    of_note = tuple(evidence for claim in draft.claims for evidence in claim.evidence)
+    cited = {evidence.source_id for evidence in (of_note if about.evidence is None else about.evidence)}
     references = dict.fromkeys(
         source.reference + (f"/_history/{source.version}" if source.version else "")
         for source in draft.sources

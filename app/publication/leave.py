@@ -32,6 +32,9 @@ class Leave:
 
     def is_refused(self, lease: Lease, state: WritebackState, resource: str, now: datetime) -> bool:
         """Park the write when this resource of it may not leave now; True: parked, and nothing is left to do."""
+        with self._database.read() as tx:
+            if may_leave(tx, self._tenants, lease.tenant_id, state.queued, resource):
+                return False
         with self._database.write() as tx:
             return self.is_refused_in(tx, lease, state, resource, now)
 

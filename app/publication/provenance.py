@@ -16,12 +16,13 @@ from app.clock import Clock
 from app.db import Database
 from app.errors import NeedsSignIn, TryAgain
 from app.outbox import rows as outbox
+from app.outbox.pace import Pace
 from app.outbox.pause import PATIENCE, pause, pause_after
 from app.outbox.rows import Lease
 from app.provenance.records import targeting
 from app.publication.leave import Leave
 from app.publication.next_step import STEPS, TOKEN_RENEWED, NextStep, may_go_again
-from app.publication.publish import signer_of
+from app.publication.publish import STOOD_STILL, signer_of, stood_still
 from app.tenants.ehr import EHRs
 from app.writebacks.commands import (
     BeginProvenance,
@@ -53,6 +54,7 @@ class ProvenancePublication:
         writebacks: WritebackCommands,
         leave: Leave,
         ehrs: EHRs,
+        pace: Pace,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -60,6 +62,7 @@ class ProvenancePublication:
         self._writebacks = writebacks
         self._leave = leave
         self._ehrs = ehrs
+        self._pace = pace
         self._clock = clock
 
     def send(self, lease: Lease, state: WritebackState) -> None:
@@ -71,7 +74,8 @@ class ProvenancePublication:
         try:
             signer = signer_of(state)
             transport = self._ehrs.under_signers_grant(lease.tenant_id, state.launch_id, signer, lease.writeback_id)
-            known = self._find(lease, state, transport, body)
+            with self._pace.exchange(lease.tenant_id):
+                known = self._find(lease, state, transport, body)
         except NeedsSignIn as ended:
             self._record(lease, park_without_grant(ended))
         except TryAgain:
@@ -85,6 +89,14 @@ class ProvenancePublication:
                 self._record(lease, RecordProvenance(known, found=True))
             else:
                 self._not_there(lease, state, transport, body)
+
+    def let_lapse(self, lease: Lease, state: WritebackState) -> None:
+        """A later version took the place of what it is about: one that was not sent by then stays here."""
+        if state.provenance_settled:
+            with self._database.write() as tx:
+                outbox.release(tx, lease, None)
+        else:
+            self._record(lease, RefuseProvenance("unclear" if state.provenance_unclear else "superseded"))
 
     def _find(self, lease: Lease, state: WritebackState, transport: FHIRTransport, body: bytes) -> str | None:
         """The id of our Provenance in the EHR: of this note, by this author, of this instant (C25)."""
@@ -113,12 +125,19 @@ class ProvenancePublication:
             self._post(lease, state, transport, body)
 
     def _post(self, lease: Lease, state: WritebackState, transport: SignersTransport, body: bytes) -> None:
+        adapter = self._ehrs.adapter(lease.tenant_id)
         with self._database.write() as tx:
             if self._leave.is_refused_in(tx, lease, state, RESOURCE, self._clock()):
                 return
-            self._writebacks.by_worker(tx, lease, BeginProvenance(lease.fence), self._clock(), keep_lease=True)
+            begun_at = self._clock()
+            self._writebacks.by_worker(tx, lease, BeginProvenance(lease.fence), begun_at, keep_lease=True)
+        # The last look: from here to the first byte nothing waits, not even for our own database.
+        if stood_still(begun_at, self._clock()):
+            self._record(lease, PostponeProvenance(STOOD_STILL, self._clock()))
+            return
         try:
-            receipt = self._ehrs.adapter(lease.tenant_id).create_provenance(transport, body)
+            with self._pace.exchange(lease.tenant_id):
+                receipt = adapter.create_provenance(transport, body)
         except VendorError as error:
             self._not_filed(lease, state, transport, error)
         else:

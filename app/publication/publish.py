@@ -4,18 +4,21 @@ The attempt is committed as begun before the first byte leaves. From then on not
 read-back, may say what happened; no transaction is open while bytes are on the wire.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import cast, get_args
 
 from structlog import get_logger
 
 from app.artifacts.store import ArtifactStore
 from app.clock import Clock
 from app.db import Database
-from app.errors import NeedsSignIn, TryAgain
+from app.errors import Corrupt, NeedsSignIn, TryAgain
+from app.outbox.pace import Pace
 from app.outbox.pause import pause, pause_after
 from app.outbox.rows import Lease
 from app.publication.leave import Leave
 from app.publication.next_step import TOKEN_RENEWED, may_go_again, next_command
+from app.publication.turn import Turn
 from app.tenants.ehr import EHRs, Signer
 from app.writebacks.commands import (
     BeginAttempt,
@@ -26,15 +29,19 @@ from app.writebacks.commands import (
     RecordFiled,
     park_without_grant,
 )
+from app.writebacks.events import WritebackQueued
 from app.writebacks.handlers import WritebackCommands
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.state import ACCEPTED_NOT_FILED, Stage, WritebackState
+from vendors.contract import Write, WriteInteraction
 from vendors.errors import TokenNotRenewed, VendorError
 from vendors.transport import SignersTransport
 
-ACCEPTED_NOT_FILED = 202
+ACCEPTED = 202
 # So many sends without a clear answer are no accident: a person should look before the next one.
 MOST_UNCLEAR = 5
-RESOURCE = "DocumentReference"
+# Between the record of an attempt and its first byte; every profile's `longest_execution_seconds` has room for it.
+LATEST_START = timedelta(seconds=10)
+STOOD_STILL = "stood_still"
 
 log = get_logger()
 
@@ -48,19 +55,26 @@ class Publication:
         artifacts: ArtifactStore,
         writebacks: WritebackCommands,
         leave: Leave,
+        turn: Turn,
         ehrs: EHRs,
+        pace: Pace,
         clock: Clock,
     ) -> None:
         self._database = database
         self._artifacts = artifacts
         self._writebacks = writebacks
         self._leave = leave
+        self._turn = turn
         self._ehrs = ehrs
+        self._pace = pace
         self._clock = clock
 
     def send(self, lease: Lease, state: WritebackState) -> None:
         """Carry one queued write through one attempt. Raises `Fenced` when another worker has taken over."""
-        if self._leave.is_refused(lease, state, RESOURCE, self._clock()):
+        order = state.queued
+        if self._leave.is_refused(lease, state, order.resource_type, self._clock()):
+            return
+        if order.follows and not self._turn.has_come(lease, state, self._clock()):
             return
         if state.unclear >= MOST_UNCLEAR:
             self._record(lease, ParkWrite("manual"))
@@ -74,13 +88,22 @@ class Publication:
         except TryAgain as not_now:
             self._record(lease, PostponeAttempt(not_now.code, self._clock() + self._wait_at(state)))
             return
+        adapter = self._ehrs.adapter(lease.tenant_id)
         with self._database.write() as tx:
-            if self._leave.is_refused_in(tx, lease, state, RESOURCE, self._clock()):  # it may have taken a while
+            if self._leave.is_refused_in(
+                tx, lease, state, order.resource_type, self._clock()
+            ):  # it may have taken a while
                 return
-            payload = self._artifacts.open(tx, lease.tenant_id, state.queued.payload)
-            self._writebacks.by_worker(tx, lease, BeginAttempt(lease.fence), self._clock(), keep_lease=True)
+            payload = self._artifacts.open(tx, lease.tenant_id, order.payload)
+            begun_at = self._clock()
+            self._writebacks.by_worker(tx, lease, BeginAttempt(lease.fence), begun_at, keep_lease=True)
+        # The last look: from here to the first byte nothing waits, not even for our own database.
+        if stood_still(begun_at, self._clock()):
+            self._record(lease, PostponeAttempt(STOOD_STILL, self._clock()))
+            return
         try:
-            receipt = self._ehrs.adapter(lease.tenant_id).create_note(transport, payload)
+            with self._pace.exchange(lease.tenant_id):
+                receipt = adapter.send(transport, as_write(order, payload))
         except VendorError as error:
             log.warning(
                 "send_failed",
@@ -90,10 +113,13 @@ class Publication:
             )
             self._record(lease, self._after(error, transport, state))
             return
-        if receipt.status == ACCEPTED_NOT_FILED:
-            self._record(lease, MarkUnknown("accepted_not_filed", self._clock() + pause(0)))
+        if receipt.status == ACCEPTED:
+            self._record(lease, MarkUnknown(ACCEPTED_NOT_FILED, self._clock() + pause(0)))
             return
-        self._record(lease, _filed(state, receipt.resource_id, receipt.version, receipt.status, receipt.body))
+        resource_id = receipt.resource_id or order.target_id or None  # an update may be answered without a body
+        if resource_id is None:
+            log.warning("filed_without_id", writeback=lease.writeback_id, tenant=lease.tenant_id)
+        self._record(lease, _filed(state, resource_id, receipt.version, receipt.status, receipt.body))
 
     def _after(self, error: VendorError, transport: SignersTransport, state: WritebackState) -> Command:
         try:
@@ -111,6 +137,23 @@ class Publication:
     def _record(self, lease: Lease, command: Command) -> None:
         with self._database.write() as tx:
             self._writebacks.by_worker(tx, lease, command, self._clock())
+
+
+def as_write(order: WritebackQueued, payload: bytes) -> Write:
+    """The order as it leaves. Raises `Corrupt` for an interaction that nobody knows."""
+    if order.interaction not in get_args(WriteInteraction):
+        raise Corrupt(f"A write was ordered as {order.interaction}, which is not known here.")
+    interaction = cast(WriteInteraction, order.interaction)
+    return Write(order.resource_type, interaction, payload, order.target_id, order.if_match)
+
+
+def stood_still(begun_at: datetime, now: datetime) -> bool:
+    """Whether this process stood still after it said that it would send: nothing may leave any more then (F32).
+
+    Others have drawn, or will draw, conclusions from an attempt that was begun so long ago and that the EHR does not
+    hold. Whoever stands still after this look is bounded by the exchange's own time limits.
+    """
+    return now - begun_at > LATEST_START
 
 
 def signer_of(state: WritebackState) -> Signer:

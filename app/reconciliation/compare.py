@@ -1,8 +1,9 @@
 """Is what the EHR stored what was signed? Pure.
 
-Harmless normalisation (white space, line ends, composed or decomposed accents) is named and accepted; another patient,
-visit, author, type or wording is drift, which a human decides: also a visit for a note that was signed without one.
-A lost identifier or label is named: it weakens later reconciliation, not the note.
+Harmless normalisation (white space, line ends, wrapping, composed or decomposed accents, typographic quotes and dashes,
+an HTML or RTF rendering that shows the same words) is named and accepted; another patient, visit, author, type, wording
+or tie to an earlier note is drift, which a human decides: also a visit for a note that was signed without one. A lost
+identifier or label is named: it weakens later reconciliation, not the note.
 """
 
 import base64
@@ -10,8 +11,22 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
+from app.reconciliation.renderings import shown_text
 from vendors.contract import StoredNote
+
+# The same sign in another typography; numbers, letters and anything that could be one stay as they are.
+SAME_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201b\u02bc", "'"),
+        **dict.fromkeys("\u201c\u201d\u201f", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\u2022\u25aa", "-"),
+        **dict.fromkeys("\ufeff\u00ad\u200b", ""),  # byte order mark, places where a word may be broken
+    }
+)
+# A line may be broken after a hyphen inside a word: what follows belongs to it.
+AFTER_HYPHEN = re.compile(r"(?<=\S)-\s+")
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ def compare(payload: bytes, stored: StoredNote) -> Comparison:
     serious: list[str] = []
     text = base64.b64decode(sent["content"][0]["attachment"]["data"]).decode()
     if text != stored.text:
-        (harmless if _words(text) == _words(stored.text) else serious).append("text")
+        (harmless if same_words(text, stored.text) else serious).append("text")
     checks = {
         "patient": sent["subject"]["reference"] == stored.patient,
         "encounter": _encounter(sent) == stored.encounter,
@@ -48,6 +63,8 @@ def compare(payload: bytes, stored: StoredNote) -> Comparison:
         "status": stored.status == sent["status"],
         "docStatus": stored.doc_status == sent["docStatus"],
     }
+    if not _is_tied(sent, stored):
+        checks["relatesTo"] = False
     serious += [name for name, is_same in checks.items() if not is_same]
     identifiers = {(one["system"], one["value"]) for one in sent["identifier"]}
     if not identifiers <= set(stored.identifiers):
@@ -58,10 +75,40 @@ def compare(payload: bytes, stored: StoredNote) -> Comparison:
     return Comparison(tuple(harmless), tuple(serious))
 
 
+def same_words(signed: str, stored: str) -> bool:
+    """Whether the stored text, or what its HTML or RTF shows, has the words of the signed one in their order."""
+    words = _words(signed)
+    if words == _words(stored):
+        return True
+    shown = shown_text(stored)
+    return shown is not None and words == _words(shown)
+
+
 def _words(text: str) -> list[str]:
-    return re.split(r"\s+", unicodedata.normalize("NFC", text).strip())
+    return AFTER_HYPHEN.sub("-", unicodedata.normalize("NFC", text).translate(SAME_SIGNS)).split()
 
 
-def _encounter(sent: dict[str, dict[str, list[dict[str, str]]]]) -> str | None:
+def _is_tied(sent: dict[str, Any], stored: StoredNote) -> bool:
+    """Whether each earlier note that was named still is, by its reference or by our identifier (C36)."""
+    return all(
+        any(
+            one.code == tie["code"]
+            and (
+                (one.reference and one.reference == tie["target"].get("reference"))
+                or (one.identifier_system, one.identifier_value) == _identifier(tie["target"])
+            )
+            for one in stored.relates_to
+        )
+        for tie in sent.get("relatesTo", ())
+    )
+
+
+def _identifier(target: dict[str, Any]) -> tuple[str, str]:
+    identifier = target.get("identifier", {})
+    return str(identifier.get("system", "")), str(identifier.get("value", ""))
+
+
+def _encounter(sent: dict[str, Any]) -> str | None:
     encounters = sent.get("context", {}).get("encounter") or [{}]
-    return encounters[0].get("reference")
+    reference: str | None = encounters[0].get("reference")
+    return reference

@@ -6,7 +6,9 @@ its search's own delay between; and where the EHR can neither search our identif
 proves enough to send again. What cannot be read for long enough is given to a person, with its reason.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from structlog import get_logger
 
@@ -14,10 +16,12 @@ from app.artifacts.store import ArtifactStore
 from app.clock import Clock
 from app.db import Database
 from app.errors import ClientRefused, NeedsSignIn, TryAgain
+from app.ids import WritebackId
 from app.outbox import rows as outbox
+from app.outbox.pace import Pace
 from app.outbox.pause import PATIENCE, pause_after
 from app.outbox.rows import Lease
-from app.reconciliation.compare import compare
+from app.reconciliation import followed, held
 from app.tenants.ehr import EHRs
 from app.writebacks.commands import (
     Command,
@@ -26,16 +30,19 @@ from app.writebacks.commands import (
     ParkWrite,
     RecordFiled,
     RecordReadBack,
+    SupersedeWrite,
     park_without_grant,
 )
 from app.writebacks.handlers import WritebackCommands
-from app.writebacks.state import Stage, WritebackState
-from vendors.contract import StoredNote, VendorAdapter
-from vendors.errors import NotFound, TokenRefused, VendorError, VersionConflict
-from vendors.profile import NoteRules
+from app.writebacks.state import ACCEPTED_NOT_FILED, RESTORED, Stage, WritebackState
+from vendors.contract import VendorAdapter
+from vendors.errors import TokenRefused, VendorError, VersionConflict
+from vendors.profile import Profile
 from vendors.transport import FHIRTransport
 
 ABSENCES_NEEDED = 2
+Answer = TypeVar("Answer")
+Question = Callable[[VendorAdapter, FHIRTransport, WritebackState, bytes], Answer]
 
 log = get_logger()
 
@@ -49,12 +56,14 @@ class Reconciliation:
         artifacts: ArtifactStore,
         writebacks: WritebackCommands,
         ehrs: EHRs,
+        pace: Pace,
         clock: Clock,
     ) -> None:
         self._database = database
         self._artifacts = artifacts
         self._writebacks = writebacks
         self._ehrs = ehrs
+        self._pace = pace
         self._clock = clock
 
     def admit_unknown(self, lease: Lease, _state: WritebackState) -> None:
@@ -64,21 +73,24 @@ class Reconciliation:
     def locate(self, lease: Lease, state: WritebackState) -> None:
         """Ask the EHR whether it holds the write whose outcome is unknown."""
         asked_at = self._clock()
-        found = self._ask(lease, state)
-        if found is None:
+        located = self._ask(lease, state, held.locate)
+        if located is None:
             return
-        if not found:
+        if located.moved:
+            # Somebody else changed what this write was to change: overwriting it is a person's decision (C11, F14).
+            self._record(lease, ParkWrite("conflict"))
+        elif not located.found:
             self._not_there(lease, state, asked_at)
-        elif len(found) > 1:
-            self._report_duplicates(lease, len(found))
+        elif len(located.found) > 1:
+            self._report_duplicates(lease, len(located.found))
         else:
-            note = found[0]
+            one = located.found[0]
             kind = state.queued.resource_type
-            self._record(lease, RecordFiled(kind, note.resource_id, note.version, None, found=True, reply=note.raw))
+            self._record(lease, RecordFiled(kind, one.resource_id, one.version, None, found=True, reply=one.raw))
 
     def read_back(self, lease: Lease, state: WritebackState) -> None:
         """Fetch what the EHR stored and compare it with what was signed."""
-        found = self._ask(lease, state)
+        found = self._ask(lease, state, held.read_back)
         if found is None:
             return
         if not found:
@@ -87,21 +99,34 @@ class Reconciliation:
         if len(found) > 1:
             self._report_duplicates(lease, len(found))
             return
-        note, payload = found[0], self._payload(lease, state)
-        comparison = compare(payload, note)
-        command = RecordReadBack(note.resource_id, note.version, comparison.same, comparison.all, note.raw)
-        self._record(lease, command)
+        one = found[0]
+        same, differences = one.comparison.same, one.comparison.all
+        self._record_checked(lease, state, RecordReadBack(one.resource_id, one.version, same, differences, one.raw))
+
+    def _record_checked(self, lease: Lease, state: WritebackState, checked: RecordReadBack) -> None:
+        """Record what was read back; one that took another write's place in the chart says so there too, at once."""
+        order, now = state.queued, self._clock()
+        with self._database.write() as tx:
+            self._writebacks.by_worker(tx, lease, checked, now)
+            resource = f"{order.resource_type}/{checked.resource_id}"
+            followed.follow(tx, lease.tenant_id, lease.writeback_id, order.patient, resource, now)
+            if checked.same and order.supersedes:
+                command = SupersedeWrite(lease.writeback_id, order.supersedes)
+                self._writebacks.supersede(tx, lease.tenant_id, WritebackId(order.follows), command, now)
 
     def _not_there(self, lease: Lease, state: WritebackState, asked_at: datetime) -> None:
         """Count this absence; an early one says nothing, because the EHR may still be executing or indexing it."""
-        rules = self._ehrs.adapter(lease.tenant_id).profile.note
-        began = state.since(Stage.SENDING) or asked_at
+        profile = self._ehrs.adapter(lease.tenant_id).profile
+        rules = profile.note
+        # A restored database does not know of the last attempt: its own doubt is all that time can be counted from.
+        begun = None if state.unknown_for == RESTORED else state.since(Stage.SENDING)
+        began = begun or state.since(Stage.OUTCOME_UNKNOWN) or asked_at
         counts_from = state.absence_counts_from or began + timedelta(seconds=rules.longest_execution_seconds.value)
         if asked_at < counts_from:
             self._postpone(lease, min(asked_at + pause_after(asked_at - began), counts_from))
         else:
             again_at = self._clock() + timedelta(seconds=rules.search_lag_seconds.value)
-            self._record(lease, NoteAbsence(ABSENCES_NEEDED, again_at, _park_for(state, rules)))
+            self._record(lease, NoteAbsence(ABSENCES_NEEDED, again_at, _park_for(state, profile)))
 
     def _report_duplicates(self, lease: Lease, count: int) -> None:
         """More than one note in the chart is ours: only a person may say which one stands."""
@@ -121,11 +146,12 @@ class Reconciliation:
         since = state.since(state.stage) if state.stage else None
         return now - (since or now)
 
-    def _ask(self, lease: Lease, state: WritebackState) -> list[StoredNote] | None:
+    def _ask(self, lease: Lease, state: WritebackState, question: Question[Answer]) -> Answer | None:
         """What the EHR shows; None when it could not be asked and the write was postponed or parked instead."""
         try:
             transport = self._ehrs.under_grant_of(lease.tenant_id, state.launch_id, lease.writeback_id)
-            return _held(self._ehrs.adapter(lease.tenant_id), transport, state, self._payload(lease, state))
+            with self._pace.exchange(lease.tenant_id):
+                return question(self._ehrs.adapter(lease.tenant_id), transport, state, self._payload(lease, state))
         except NeedsSignIn as ended:
             self._record(lease, park_without_grant(ended))
         except ClientRefused:
@@ -159,25 +185,15 @@ class Reconciliation:
             self._writebacks.by_worker(tx, lease, command, self._clock())
 
 
-def _held(adapter: VendorAdapter, transport: FHIRTransport, state: WritebackState, payload: bytes) -> list[StoredNote]:
-    """Every note of the chart that is this write.
+def _park_for(state: WritebackState, profile: Profile) -> str | None:
+    """Why a write that is not there is given to a person; None where it may be sent again.
 
-    One that the EHR named is read by its id, and only there a 404 speaks of our note. Where it may have been executed
-    more than once the chart is searched as well: the one that we know may have a twin.
+    What carries the version that it changes may go again: of two executions the EHR refuses the second. What the EHR
+    accepted to file later (202) never does: its promise has no end.
     """
-    if not state.resource_id:
-        return adapter.find_notes(transport, payload)
-    try:
-        named = adapter.read_note(transport, state.resource_id)
-    except NotFound:
-        return []
-    may_have_twin = state.adopted or state.attempts > 1
-    found = adapter.find_notes(transport, payload) if may_have_twin else []
-    return [named, *(note for note in found if note.resource_id != named.resource_id)]
-
-
-def _park_for(state: WritebackState, rules: NoteRules) -> str | None:
-    """Why a write that is not there is given to a person; None where it may be sent again."""
     if state.unknown_for == VersionConflict.__name__:
         return "conflict"
-    return None if rules.absence_can_be_proven else "unproven"
+    if state.unknown_for == ACCEPTED_NOT_FILED:
+        return "unproven"
+    rules = profile.note if state.queued.resource_type == held.NOTE else profile.entry
+    return None if rules.absence_can_be_proven or state.queued.if_match else "unproven"

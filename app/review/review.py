@@ -6,10 +6,12 @@ refused when what would be signed is not what was read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from app.drafting.draft import Choice, Claim, ClaimState, Draft, Finding, Tier
 from app.drafting.gate import recheck
 from app.event_log.canonical import canonical_json, digest
+from app.review.proposals import ProposalDecision, ReviewedProposal, reviewed_proposals
 
 NEVER_TOUCHED = 0
 
@@ -77,6 +79,7 @@ class Review:
 
     draft: Draft
     claims: tuple[ReviewedClaim, ...]
+    proposals: tuple[ReviewedProposal, ...] = ()
 
     @property
     def open_claims(self) -> tuple[ReviewedClaim, ...]:
@@ -92,12 +95,18 @@ class Review:
             if not claim.decision.removed
         ]
         visit = self.draft.visit.reference if self.draft.visit else ""
-        return digest(canonical_json([self.draft.patient.reference, visit, self.draft.clinician.reference, shown]))
+        displayed = [self.draft.patient.reference, visit, self.draft.clinician.reference, shown]
+        if self.proposals:
+            displayed.append([one.displayed for one in self.proposals])
+        return digest(canonical_json(displayed))
 
 
-def review(draft: Draft, decisions: Mapping[str, Decision]) -> Review:
+def review(
+    draft: Draft, decisions: Mapping[str, Decision], on_proposals: Mapping[str, ProposalDecision] = MappingProxyType({})
+) -> Review:
     """The draft under these decisions."""
-    return Review(draft, tuple(_reviewed(draft, claim, decisions.get(claim.id, Decision())) for claim in draft.claims))
+    claims = tuple(_reviewed(draft, claim, decisions.get(claim.id, Decision())) for claim in draft.claims)
+    return Review(draft, claims, reviewed_proposals(draft, on_proposals))
 
 
 def _reviewed(draft: Draft, claim: Claim, decision: Decision) -> ReviewedClaim:

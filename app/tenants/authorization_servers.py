@@ -1,6 +1,6 @@
 """The authorization server of each tenant's EHR, met after a launch: to renew a grant, and to give it back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import requests
 
@@ -9,6 +9,8 @@ from app.tenants.grants import OpenGrant
 from app.tenants.launch_ports import LaunchRegistrations
 from app.tenants.launches import Launch
 from app.tenants.registrations import Tenant
+from launch.backend import NotNow as NoReadingNow
+from launch.backend import reading_grant
 from launch.discovery import Discovery
 from launch.errors import LaunchError
 from launch.grant import Grant
@@ -81,6 +83,22 @@ class AuthorizationServers:
                     now=self._clock(),
                 )
         return True
+
+    def reading_grant(self, tenant: Tenant, client_id: str, resource_types: Iterable[str]) -> Grant:
+        """A backend's own token that reads these types. Raises the leaves of `NoReadingToken`."""
+        registration = self._registered(tenant)
+        try:
+            metadata = self._discovery.metadata(registration)
+        except LaunchError as error:
+            raise NoReadingNow(error.detail) from error
+        return reading_grant(
+            self._session_for(tenant),
+            registration=registration,
+            client_id=client_id,
+            metadata=metadata,
+            resource_types=resource_types,
+            now=self._clock(),
+        )
 
     def _registered(self, tenant: Tenant) -> Registration:
         self._tenants[tenant.id] = tenant

@@ -6,8 +6,10 @@ without a restart. When the database cannot be asked, what was known last stands
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import local
 from typing import Literal
 
 from pydantic import ValidationError
@@ -50,6 +52,16 @@ class Tenants:
             )
         self._database = database
         self._known = self._with({}, {}, 0)
+        self._thread = local()
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Within it this thread sees one registration of each tenant, looked up once; who retires is still seen."""
+        self._thread.known = self._current()
+        try:
+            yield
+        finally:
+            self._thread.known = None
 
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self._current().live.values())
@@ -63,7 +75,7 @@ class Tenants:
 
         Raises `Misconfigured` when it is in neither files nor database.
         """
-        known = self._current()
+        known = getattr(self._thread, "known", None) or self._current()
         tenant = known.live.get(tenant_id) or known.retired.get(tenant_id)
         if tenant is None:
             raise Misconfigured(f"The tenant {tenant_id} is not registered any more; put its file back.")
@@ -86,6 +98,14 @@ class Tenants:
         """The tenants that were retired."""
         return tuple(self._current().retired.values())
 
+    def is_live(self, tx: Connection, tenant_id: str) -> bool:
+        """Whether the tenant is live as `tx` sees it; it takes no second connection from whoever has one."""
+        if tenant_id in self._files:
+            return True
+        mine = select(table.c.retired_at).where(table.c.tenant_id == tenant_id)
+        row = tx.execute(mine).one_or_none()
+        return row is not None and row.retired_at is None
+
     def holds_live(self, tx: Connection, tenant_id: str) -> bool:
         """Whether the tenant is live, and stays so until `tx` ends: whoever retires it waits for that."""
         if tenant_id in self._files:
@@ -99,6 +119,12 @@ class Tenants:
         known = self._current()
         tenant = known.live.get(tenant_id) or known.retired.get(tenant_id)
         return tenant.workflow_named(workflow).queue if tenant else DEFAULT_QUEUE
+
+    def concurrency_of(self, tenant_id: str) -> int:
+        """How many writes of a tenant may be in flight at once; one for a tenant that is gone."""
+        known = self._current()
+        tenant = known.live.get(tenant_id) or known.retired.get(tenant_id)
+        return tenant.concurrency if tenant else 1
 
     def queues(self) -> tuple[str, ...]:
         """Every queue that some workflow uses, the default one first."""

@@ -96,6 +96,10 @@ class EHRs:
         renew = self._renew(tenant, launch_id)
         return SignersTransport(tenant.fhir_base, self.session(tenant), token, tenant.vendor, correlation_id, renew)
 
+    def under_reading_grant(self, tenant: Tenant, token: str, correlation_id: str = "") -> FHIRTransport:
+        """A transport that carries the tenant's read-only token; it is no signer's, so nothing is ever sent with it."""
+        return FHIRTransport(tenant.fhir_base, self.session(tenant), token, tenant.vendor, correlation_id)
+
     def _renew(self, tenant: Tenant, launch_id: LaunchId) -> Renew:
         def renew(refused: str) -> str | None:
             try:

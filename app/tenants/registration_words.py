@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from app.tenants.registrations import ClientAuthentication, NotePolicy, Registered, Tenant, VisitMatch, Workflow
+from app.tenants.registrations import (
+    BackendReading,
+    Callbacks,
+    ClientAuthentication,
+    NotePolicy,
+    Registered,
+    Tenant,
+    VisitMatch,
+    Workflow,
+)
 
 WRITE = {
     "id": "Write 2 to 63 lower-case letters, digits and hyphens, such as harbor-epic.",
@@ -27,6 +36,7 @@ WRITE = {
     "timezone": "Write an IANA name such as America/Chicago.",
     "encounter_required": "Write true or false.",
     "reconfirm_always": "Write true or false.",
+    "concurrency": "Write a number from 1 to 32.",
     "transcript_type": "Write system|code.",
     "contacts": "Write e-mail addresses, one a line.",
     "note": "Write the fields of note, or leave it out.",
@@ -34,11 +44,15 @@ WRITE = {
     "note.type_display": "Write the code's name.",
     "note.file_as": "Write final or preliminary.",
     "note.ai_label": "Write true or false.",
+    "reading": "Write client_id, or leave it out.",
+    "reading.client_id": "Write the client id of the EHR's registration that may only read.",
+    "callbacks": "Write a reference to the secret, or leave it out.",
+    "callbacks.secret": "Write sealed:NAME, or file:/path in the tenant's own folder; never the secret itself.",
     "workflows": "Write a list with at least one workflow, each with an id of its own and a title.",
     "workflows.id": "Write up to 32 lower-case letters, digits and hyphens.",
     "workflows.title": "Write its name.",
     "workflows.template": "Write visit-note.",
-    "workflows.ruleset": "Write standard-1.",
+    "workflows.ruleset": "Write standard-1 or standard-2.",
     "workflows.queue": "Write up to 32 lower-case letters, digits and hyphens, or leave it out.",
     "workflows.phase": "Write read_only, draft_only, low_risk or full, or leave it out.",
     "workflows.matches": "Write a list of encounter_class, service_type or type, each system|code.",
@@ -56,7 +70,7 @@ WRONG = {
     "bool_parsing": "This is neither true nor false.",
 }
 # Checks of two fields together name the one to change first.
-BLAMED = ("authentication.method", "authentication.audience", "fhir_base")
+BLAMED = ("reading", "authentication.method", "authentication.audience", "fhir_base")
 
 
 def every_field() -> set[str]:
@@ -65,6 +79,8 @@ def every_field() -> set[str]:
         "": Tenant,
         "authentication.": ClientAuthentication,
         "note.": NotePolicy,
+        "reading.": BackendReading,
+        "callbacks.": Callbacks,
         "workflows.": Workflow,
         "workflows.matches.": VisitMatch,
     }

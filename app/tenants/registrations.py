@@ -60,6 +60,21 @@ class ClientAuthentication(Registered):
         return self
 
 
+class BackendReading(Registered):
+    """A second client of this organisation's EHR that only reads: what was filed, after its signer has left.
+
+    It proves itself with the tenant's own key (SMART App Launch 2.2, Backend Services).
+    """
+
+    client_id: str = Field(min_length=1)
+
+
+class Callbacks(Registered):
+    """What an EHR signs its notices with: a reference to the secret that we share with it."""
+
+    secret: str = Field(pattern=SECRET_REFERENCE, min_length=1, repr=False)
+
+
 class NotePolicy(Registered):
     """How this organisation files notes."""
 
@@ -89,7 +104,7 @@ class Workflow(Registered):
     id: str = Field(pattern=NAME)
     title: str = Field(min_length=1)
     template: Literal["visit-note"] = "visit-note"
-    ruleset: Literal["standard-1"] = "standard-1"
+    ruleset: Literal["standard-1", "standard-2"] = "standard-2"
     queue: str = Field(default=DEFAULT_QUEUE, pattern=NAME)
     phase: Phase | None = None
     matches: tuple[VisitMatch, ...] = ()
@@ -116,9 +131,12 @@ class Tenant(Registered):
     timezone: str = "UTC"
     encounter_required: bool = True
     reconfirm_always: bool = False
+    concurrency: int = Field(default=8, ge=1, le=32)
     transcript_type: str = "http://ehr.localhost/fhir/document-kind|visit-transcript"
     contacts: tuple[str, ...] = ()
     note: NotePolicy = NotePolicy()
+    reading: BackendReading | None = None
+    callbacks: Callbacks | None = None
     workflows: tuple[Workflow, ...] = (Workflow(id="primary-care", title="Primary care"),)
 
     @field_validator("fhir_base", "oauth_issuer")
@@ -169,6 +187,8 @@ class Tenant(Registered):
         if self.authentication.audience == "issuer" and not self.oauth_issuer:
             # What we sign for must be pinned here, not told by whoever answers discovery (A58).
             raise ValueError("authentication.audience issuer needs oauth_issuer, the issuer to sign for")
+        if self.reading and self.authentication.method != "private_key_jwt":
+            raise ValueError("reading needs authentication.method private_key_jwt: a backend has no other proof")
         if urlsplit(self.fhir_base).scheme == "http" and not self.is_sandbox:
             raise ValueError("fhir_base must be https; plain http is for environment sandbox only")
         return self

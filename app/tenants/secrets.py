@@ -72,10 +72,16 @@ class Secrets:
 
     def of(self, tenant: Tenant) -> str:
         """The tenant's client secret, for the token endpoint and nothing else. Raises `Misconfigured`."""
-        reference = tenant.authentication.secret
+        return self._looked_up(tenant, tenant.authentication.secret)
+
+    def of_callbacks(self, tenant: Tenant) -> str | None:
+        """What this tenant's EHR signs its notices with; None where it sends none. Raises `Misconfigured`."""
+        return self._looked_up(tenant, tenant.callbacks.secret) if tenant.callbacks else None
+
+    def _looked_up(self, tenant: Tenant, reference: str) -> str:
         if reference.startswith("sealed:"):
             return self._opened(tenant, reference.removeprefix("sealed:"))
-        return outside(tenant, self._environment, self._files)
+        return outside(tenant, self._environment, self._files, reference)
 
     def _opened(self, tenant: Tenant, name: str) -> str:
         with self._database.read() as tx:
@@ -93,9 +99,13 @@ class Secrets:
         return self._keyring.open(sealed, _context(tenant, name)).decode()
 
 
-def outside(tenant: Tenant, environment: Mapping[str, str], files: Path) -> str:
-    """The secret that the registration refers to in the environment or in a file. Raises `Misconfigured`."""
-    reference, where = tenant.authentication.secret, f"the tenant {tenant.id}"
+def outside(tenant: Tenant, environment: Mapping[str, str], files: Path, reference: str = "") -> str:
+    """The secret that a registration refers to in the environment or in a file. Raises `Misconfigured`.
+
+    The client secret, unless another `reference` of the registration is given.
+    """
+    reference = reference or tenant.authentication.secret
+    where = f"the tenant {tenant.id}"
     if not reference.startswith("file:"):
         return looked_up(reference[2:-1], environment, where)
     path = Path(reference.removeprefix("file:")).resolve()
@@ -110,13 +120,23 @@ def outside(tenant: Tenant, environment: Mapping[str, str], files: Path) -> str:
 def require_secrets(tenants: Iterable[Tenant], environment: Mapping[str, str], files: Path) -> None:
     """Raises `Misconfigured` when a file tenant's secret is not there: better at the start than in a launch."""
     for tenant in tenants:
-        if tenant.authentication.secret and not tenant.authentication.secret.startswith("sealed:"):
-            outside(tenant, environment, files)
+        for reference in references(tenant):
+            if not reference.startswith("sealed:"):
+                outside(tenant, environment, files, reference)
 
 
 def may_be_registered(tenant: Tenant, files: Path) -> bool:
-    """Whether a page or a command may register the tenant's reference to its secret: only to what is its own."""
-    reference = tenant.authentication.secret
+    """Whether a page or a command may register the tenant's references to secrets: only to what is its own."""
+    return all(_is_its_own(tenant, reference, files) for reference in references(tenant))
+
+
+def references(tenant: Tenant) -> tuple[str, ...]:
+    """Every reference to a secret in the registration."""
+    named = (tenant.authentication.secret, tenant.callbacks.secret if tenant.callbacks else "")
+    return tuple(one for one in named if one)
+
+
+def _is_its_own(tenant: Tenant, reference: str, files: Path) -> bool:
     if not reference.startswith("file:"):
         return not reference.startswith("${")
     path = Path(os.path.normpath(reference.removeprefix("file:")))

@@ -20,9 +20,11 @@ class Standing:
     switched_off: bool = False
 
 
-def standing_of(tx: Connection, tenants: Tenants, tenant_id: str, workflow: str) -> Standing:
-    """How a workflow stands for a note. Raises `Misconfigured` for a tenant that is nowhere."""
-    off = tenants.is_retired(tenant_id) or is_off(tx, tenant_id, workflow, "DocumentReference")
+def standing_of(
+    tx: Connection, tenants: Tenants, tenant_id: str, workflow: str, resource: str = "DocumentReference"
+) -> Standing:
+    """How a workflow stands for notes or another resource. Raises `Misconfigured` for a tenant that is nowhere."""
+    off = tenants.is_retired(tenant_id) or is_off(tx, tenant_id, workflow, resource)
     return Standing(phase_in_force(tx, tenants.require(tenant_id), workflow), off)
 
 
@@ -33,6 +35,6 @@ def may_send(
 
     Raises `Misconfigured` for a tenant that is nowhere.
     """
-    if tenants.is_retired(tenant_id) or is_off(tx, tenant_id, workflow, resource):
+    if not tenants.is_live(tx, tenant_id) or is_off(tx, tenant_id, workflow, resource):
         return False
     return phase_in_force(tx, tenants.require(tenant_id), workflow).allows(needed)

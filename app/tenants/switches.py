@@ -16,9 +16,10 @@ from app.tenants.events import TenantSwitchTurned
 from app.tenants.registrations import Tenant
 from app.tenants.tables import switches as table
 from app.tenants.tenant_log import record
+from vendors.entry_values import RESOURCE_OF
 
 # What we write, and so what can be switched off by kind.
-RESOURCES = ("DocumentReference", "Provenance")
+RESOURCES = ("DocumentReference", "Provenance", *RESOURCE_OF.values())
 LONGEST_REASON = 500
 
 

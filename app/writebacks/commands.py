@@ -95,6 +95,14 @@ class CancelWrite:
 
 
 @dataclass(frozen=True)
+class RegenerateWrite:
+    """Let another mapping's payload take the place of one of which nothing was ever sent, as somebody approved it."""
+
+    payload: bytes = field(repr=False)
+    mapping_version: str
+
+
+@dataclass(frozen=True)
 class SupersedeWrite:
     """The write-back `by` took its place in the chart: `how` is replaced, amended or retracted."""
 
@@ -186,6 +194,7 @@ Command = (
     | ParkWrite
     | ResumeWrite
     | CancelWrite
+    | RegenerateWrite
     | SupersedeWrite
     | RecordOverride
     | RecordMissing

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.artifacts.store import ArtifactKind
 from app.errors import Corrupt
+from app.event_log.canonical import digest
 from app.event_log.event import ArtifactRef, Event
 from app.outbox.pause import pause
 from app.writebacks.commands import (
@@ -26,6 +27,7 @@ from app.writebacks.commands import (
     RecordReadBack,
     RecordRestored,
     RefuseProvenance,
+    RegenerateWrite,
     RejectWrite,
     ResumeWrite,
     SettleWrite,
@@ -47,6 +49,7 @@ from app.writebacks.events import (
     WritebackFiled,
     WritebackOverridden,
     WritebackParked,
+    WritebackRegenerated,
     WritebackRejected,
     WritebackRestored,
     WritebackResumed,
@@ -55,7 +58,7 @@ from app.writebacks.events import (
     WritebackVerified,
     WritebackWentMissing,
 )
-from app.writebacks.state import TRANSITIONS, Stage, WritebackState
+from app.writebacks.state import RESTORED, TRANSITIONS, Stage, WritebackState
 
 Keep = Callable[[ArtifactKind, bytes], ArtifactRef]
 
@@ -88,6 +91,7 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
         case PostponeAttempt():
             return Decision(AttemptPostponed(reason=command.reason, due_at=command.due_at), command.due_at)
         case MarkUnknown():
+            _check_unknown(state, command)
             return Decision(OutcomeBecameUnknown(reason=command.reason), command.due_at)
         case NoteAbsence():
             return _absence(state, command, now)
@@ -104,6 +108,8 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
             return Decision(WritebackResumed(launch_id=command.launch_id), now)
         case ConfirmCopy():
             return Decision(CopyConfirmed(), None)
+        case RegenerateWrite():
+            return Decision(_regenerated(state, command, keep), None)
         case CancelWrite() | SupersedeWrite() | SettleWrite():
             return Decision(_ended(state, command), None)
         case RecordOverride() | RecordMissing() | RecordRestored():
@@ -112,13 +118,32 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
             return _provenance(state, command, now)
 
 
+def _check_unknown(state: WritebackState, command: MarkUnknown) -> None:
+    """What certainly did not leave can only be doubted when our own database was restored (F50)."""
+    if state.stage is not Stage.SENDING and not (command.reason == RESTORED and state.can_be_taken_back):
+        raise Corrupt("The outcome of a write that was not begun is not unknown.")
+
+
+def _regenerated(state: WritebackState, command: RegenerateWrite, keep: Keep) -> Event:
+    if not state.was_never_sent:
+        raise Corrupt("A payload of which something may have been sent does not change any more.")
+    return WritebackRegenerated(
+        payload=keep(ArtifactKind.PAYLOAD, command.payload),
+        payload_digest=digest(command.payload),
+        replaced_digest=state.queued.payload_digest,
+        mapping_version=command.mapping_version,
+    )
+
+
 def _ended(state: WritebackState, command: CancelWrite | SupersedeWrite | SettleWrite) -> Event:
     match command:
         case CancelWrite():
-            if state.stage is Stage.PARKED and state.parked_from is not Stage.QUEUED:
+            if not state.can_be_taken_back:
                 raise Corrupt("A write that may have been executed cannot be taken back.")
             return WritebackCancelled(reason=command.reason)
         case SupersedeWrite():
+            if state.stage is Stage.PARKED and state.parked_from is not Stage.VERIFIED:
+                raise Corrupt("A write that is not in the chart cannot have been replaced there.")
             return WritebackSuperseded(by=command.by, how=command.how)
         case SettleWrite():
             return WritebackSettled(outcome=command.outcome, reference=command.reference)

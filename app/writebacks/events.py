@@ -41,6 +41,31 @@ class WritebackQueued(Event):
     follows: str = ""
     reason: str = ""
     proposal_id: str = ""
+    # What becomes of that write once this one is verified: replaced, amended or retracted; empty: it stands beside it.
+    supersedes: str = ""
+    # The resource as it was read just before, where the payload was made from it: an update, a patch, a retraction.
+    base: ArtifactRef | None = None
+
+    @property
+    def target_id(self) -> str:
+        """The id of the resource that an update, a patch or a retraction acts on; empty for a create."""
+        return self.target.partition("/")[2]
+
+
+class WritebackRegenerated(Event):
+    """Before anything of it was sent, what was signed was rendered anew. The ledger keeps the digest it replaced."""
+
+    tag: ClassVar[str] = "writeback:regenerated"
+
+    payload: ArtifactRef
+    payload_digest: str
+    replaced_digest: str
+    mapping_version: str
+
+    def of(self, order: WritebackQueued) -> WritebackQueued:
+        """The order as it stands from here on."""
+        anew = {"payload": self.payload, "payload_digest": self.payload_digest}
+        return order.model_copy(update=anew | {"mapping_version": self.mapping_version})
 
 
 class CopyOffered(Event):
@@ -63,6 +88,9 @@ class CopyOffered(Event):
     profile_version: str
     provenance: ArtifactRef
     reasons: tuple[str, ...] = ()
+    # What is handed over: the note, or one entry beside it.
+    resource_type: str = "DocumentReference"
+    proposal_id: str = ""
 
 
 class CopyConfirmed(Event):

@@ -13,14 +13,30 @@ from app.ids import TenantId, WritebackId
 from app.outbox import rows as outbox
 from app.outbox.rows import Lease, Partition
 from app.writebacks import ledger
-from app.writebacks.commands import Command, ConfirmCopy, RecordFiled, ResumeWrite
+from app.writebacks.commands import (
+    CancelWrite,
+    Command,
+    ConfirmCopy,
+    MarkUnknown,
+    RecordFiled,
+    RecordRestored,
+    RegenerateWrite,
+    ResumeWrite,
+    SettleWrite,
+    SupersedeWrite,
+)
 from app.writebacks.decide import decide
 from app.writebacks.events import CopyOffered, WritebackQueued
-from app.writebacks.state import Stage, WritebackState, fold
+from app.writebacks.state import RESTORED, Stage, WritebackState, fold
 
 WORKER = "system:worker"
+SWEEPER = "system:sweeper"
 # What a person may ask for, and the stage of a write that waits for it.
-WAITS_FOR: dict[type[Command], Stage] = {ConfirmCopy: Stage.AWAITING_COPY, ResumeWrite: Stage.PARKED}
+WAITS_FOR: dict[type[Command], frozenset[Stage]] = {
+    ConfirmCopy: frozenset({Stage.AWAITING_COPY}),
+    ResumeWrite: frozenset({Stage.PARKED}),
+    SettleWrite: frozenset({Stage.PARKED, Stage.DRIFTED, Stage.OVERRIDDEN, Stage.MISSING, Stage.REJECTED}),
+}
 
 
 def stream_of(writeback_id: WritebackId) -> str:
@@ -56,7 +72,7 @@ def queue(
     if executed_by != writeback_id:
         raise Corrupt("This write was ordered before, by another signature.")
     append(tx, tenant_id, stream_of(writeback_id), 0, [order], actor=actor, causation=causation, now=now)
-    outbox.put(tx, writeback_id, partition, now, order.launch_id)
+    outbox.put(tx, writeback_id, partition, now, order.launch_id, order.note_id)
     return partition
 
 
@@ -102,14 +118,115 @@ class WritebackCommands:
         """Carry out a person's command, unless the write does not wait for it; returns the state before.
 
         People press twice and open two windows: of two that come at once the second finds that the first was enough.
+        The row is held first, as everybody does who holds both: else two of them could wait for each other for ever.
         """
+        outbox.hold(tx, writeback_id)
         hold_log(tx, tenant_id)
         state = load(tx, tenant_id, writeback_id)
-        if state.stage is WAITS_FOR[type(command)]:
+        if state.stage in WAITS_FOR[type(command)]:
             self._carry_out(tx, tenant_id, writeback_id, state, command, actor, now)
             if isinstance(command, ResumeWrite):
                 outbox.wake(tx, writeback_id, now, command.launch_id)
         return state
+
+    def cancel(
+        self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, reason: str, actor: str, now: datetime
+    ) -> WritebackState:
+        """Take a write back if certainly nothing of it was executed; returns the state before (F42).
+
+        The row is held first, as a worker does that begins an attempt: one of the two is first, and the other finds
+        its lease overtaken or the attempt begun. Nothing is changed where it is too late.
+        """
+        outbox.hold(tx, writeback_id)
+        hold_log(tx, tenant_id)
+        state = load(tx, tenant_id, writeback_id)
+        if state.can_be_taken_back:
+            self._carry_out(tx, tenant_id, writeback_id, state, CancelWrite(reason), actor, now)
+            outbox.stop(tx, writeback_id)
+        return state
+
+    def regenerate(
+        self,
+        tx: Connection,
+        tenant_id: TenantId,
+        writeback_id: WritebackId,
+        command: RegenerateWrite,
+        actor: str,
+        now: datetime,
+    ) -> bool:
+        """Render a write anew of which nothing was ever sent; false when it is too late, and nothing is changed.
+
+        The row is held first, as in `cancel`. Key, identifier and the ledger's entry stay as they were ordered.
+        """
+        outbox.hold(tx, writeback_id)
+        hold_log(tx, tenant_id)
+        state = load(tx, tenant_id, writeback_id)
+        if state.was_never_sent:
+            self._carry_out(tx, tenant_id, writeback_id, state, command, actor, now)
+            outbox.overtake(tx, writeback_id)
+        return state.was_never_sent
+
+    def supersede(
+        self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, command: SupersedeWrite, now: datetime
+    ) -> None:
+        """Record that another write took this one's place in the chart, in the transaction that verified the other.
+
+        The log is held already. One that a person has ended, or that stands nowhere, is left as it is.
+        """
+        state = load(tx, tenant_id, writeback_id)
+        if state.is_in_chart:
+            self._carry_out(tx, tenant_id, writeback_id, state, command, WORKER, now)
+
+    def supersede_offer(
+        self,
+        tx: Connection,
+        tenant_id: TenantId,
+        writeback_id: WritebackId,
+        command: SupersedeWrite,
+        actor: str,
+        now: datetime,
+    ) -> None:
+        """Record that a later version is to be copied in place of this one, if nobody has copied it yet."""
+        state = load(tx, tenant_id, writeback_id)
+        if state.stage is Stage.AWAITING_COPY:
+            self._carry_out(tx, tenant_id, writeback_id, state, command, actor, now)
+
+    def by_sweeper(
+        self,
+        tx: Connection,
+        tenant_id: TenantId,
+        writeback_id: WritebackId,
+        seen: int,
+        command: Command,
+        now: datetime,
+    ) -> bool:
+        """Record what a look at the chart found, if nothing happened since; `seen` is the version it was decided on.
+
+        What came right again and has its Provenance still to be sent goes on to it.
+        """
+        outbox.hold(tx, writeback_id)
+        hold_log(tx, tenant_id)
+        state = load(tx, tenant_id, writeback_id)
+        if state.version != seen:
+            return False
+        self._carry_out(tx, tenant_id, writeback_id, state, command, SWEEPER, now)
+        if isinstance(command, RecordRestored) and not state.provenance_settled:
+            outbox.wake(tx, writeback_id, now)
+        return True
+
+    def doubt(self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, actor: str, now: datetime) -> bool:
+        """Ask the EHR first about a write that has not left as far as a restored database knows (F50).
+
+        False where that is not so: whatever else waits asks first by itself.
+        """
+        outbox.hold(tx, writeback_id)
+        hold_log(tx, tenant_id)
+        state = load(tx, tenant_id, writeback_id)
+        if not state.can_be_taken_back:
+            return False
+        self._carry_out(tx, tenant_id, writeback_id, state, MarkUnknown(RESTORED, now), actor, now)
+        outbox.wake(tx, writeback_id, now)
+        return True
 
     def _carry_out(
         self,

@@ -28,6 +28,7 @@ from app.writebacks.events import (
     WritebackOverridden,
     WritebackParked,
     WritebackQueued,
+    WritebackRegenerated,
     WritebackRejected,
     WritebackRestored,
     WritebackResumed,
@@ -59,17 +60,26 @@ class Stage(StrEnum):
 
 
 NO_LAUNCH = LaunchId("")
+# Our own database is a copy from before: whether the EHR holds what waits here, only the EHR knows (F50).
+RESTORED = "database_restored"
+# The EHR answered 202: it took the write, and may file it whenever it likes (C04).
+ACCEPTED_NOT_FILED = "accepted_not_filed"
+# Parked because so many sends had no clear answer.
+MANUAL = "manual"
 S = Stage
 SAME = None
 # It is, or was, in the chart: what the sweep of filed writes follows.
 IN_CHART = frozenset({S.VERIFIED, S.DRIFTED, S.OVERRIDDEN, S.MISSING})
+# The Provenance of what was filed is still true when a later version took its place.
+ITS_PROVENANCE: frozenset[Stage | None] = frozenset({S.VERIFIED, S.SUPERSEDED})
 TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
     WritebackQueued: (frozenset({None}), S.QUEUED),
     CopyOffered: (frozenset({None}), S.AWAITING_COPY),
     CopyConfirmed: (frozenset({S.AWAITING_COPY}), S.COPIED),
     AttemptBegun: (frozenset({S.QUEUED}), S.SENDING),
     AttemptPostponed: (frozenset({S.QUEUED, S.SENDING}), S.QUEUED),
-    OutcomeBecameUnknown: (frozenset({S.SENDING}), S.OUTCOME_UNKNOWN),
+    # From `queued`, and from `parked` if parked from there: only when our own database was restored (F50).
+    OutcomeBecameUnknown: (frozenset({S.SENDING, S.QUEUED, S.PARKED}), S.OUTCOME_UNKNOWN),
     AbsenceSeen: (frozenset({S.OUTCOME_UNKNOWN}), S.OUTCOME_UNKNOWN),
     AbsenceProven: (frozenset({S.OUTCOME_UNKNOWN}), S.QUEUED),
     WritebackFiled: (frozenset({S.SENDING, S.OUTCOME_UNKNOWN}), S.FILED),
@@ -79,16 +89,20 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
     # At `verified` only the Provenance is left to send, and it too needs its signer's token.
     WritebackParked: (frozenset({S.QUEUED, S.SENDING, S.OUTCOME_UNKNOWN, S.FILED, S.VERIFIED}), S.PARKED),
     WritebackCancelled: (frozenset({S.QUEUED, S.PARKED}), S.CANCELLED),  # from `parked`: only if parked from `queued`
-    WritebackSuperseded: (IN_CHART, S.SUPERSEDED),
+    WritebackRegenerated: (frozenset({S.QUEUED, S.PARKED}), SAME),  # only if nothing was ever sent
+    WritebackSuperseded: (
+        IN_CHART | {S.PARKED, S.AWAITING_COPY},
+        S.SUPERSEDED,
+    ),  # from `parked`: only if parked from `verified`
     WritebackOverridden: (IN_CHART, S.OVERRIDDEN),
     WritebackWentMissing: (frozenset({S.VERIFIED, S.DRIFTED, S.OVERRIDDEN}), S.MISSING),
-    WritebackRestored: (frozenset({S.OVERRIDDEN, S.MISSING}), S.VERIFIED),
+    WritebackRestored: (frozenset({S.DRIFTED, S.OVERRIDDEN, S.MISSING}), S.VERIFIED),
     WritebackSettled: (frozenset({S.PARKED, S.DRIFTED, S.OVERRIDDEN, S.MISSING, S.REJECTED}), S.SETTLED),
     WritebackResumed: (frozenset({S.PARKED}), SAME),  # back to the stage that it was parked from
-    ProvenanceBegun: (frozenset({S.VERIFIED}), SAME),
-    ProvenancePostponed: (frozenset({S.VERIFIED}), SAME),
-    ProvenanceFiled: (frozenset({S.VERIFIED}), SAME),
-    ProvenanceRefused: (frozenset({S.VERIFIED}), SAME),
+    ProvenanceBegun: (ITS_PROVENANCE, SAME),
+    ProvenancePostponed: (ITS_PROVENANCE, SAME),
+    ProvenanceFiled: (ITS_PROVENANCE, SAME),
+    ProvenanceRefused: (ITS_PROVENANCE, SAME),
 }
 
 
@@ -114,6 +128,12 @@ class WritebackState:
     reply: ArtifactRef | None = None
     stored: ArtifactRef | None = None
     differences: tuple[str, ...] = ()
+    # What a person did to it in the EHR, who the EHR says it was, and whose right to read found it.
+    change_there: str = ""
+    changed_by: str = ""
+    read_under: str = ""
+    settled_as: str = ""
+    settled_reference: str = ""
     provenance_settled: bool = False
     provenance_unclear: int = 0
     provenance_begun_at: datetime | None = None
@@ -122,6 +142,30 @@ class WritebackState:
     def since(self, stage: Stage) -> datetime | None:
         """When the write last entered `stage`."""
         return next((when for name, when in reversed(self.times) if name == stage), None)
+
+    @property
+    def can_be_taken_back(self) -> bool:
+        """Whether certainly nothing of it was executed, and nothing is under way (F42)."""
+        return self.stage is S.QUEUED or (self.stage is S.PARKED and self.parked_from is S.QUEUED)
+
+    @property
+    def was_never_sent(self) -> bool:
+        """Whether no attempt was ever begun, so that nobody outside can know its payload."""
+        return isinstance(self.order, WritebackQueued) and self.can_be_taken_back and not self.attempts
+
+    @property
+    def is_in_chart(self) -> bool:
+        """Whether it stands in the chart as far as we know; only its Provenance may be left to send."""
+        return self.stage in IN_CHART - {S.MISSING} or (self.stage is S.PARKED and self.parked_from is S.VERIFIED)
+
+    @property
+    def may_be_in_chart(self) -> bool:
+        """Whether a person ended it while nobody knew, or while the EHR had said that it took it; of creates only.
+
+        What changes a resource says by its `If-Match` whether it was executed.
+        """
+        is_create = isinstance(self.order, WritebackQueued) and self.order.interaction == "create"
+        return is_create and self.parked_from in (S.SENDING, S.OUTCOME_UNKNOWN, S.FILED)
 
     def reached(self, stage: Stage) -> datetime | None:
         """When the write first came to `stage`."""
@@ -167,21 +211,49 @@ def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
         case WritebackFiled():
             learnt = _only(event, "resource_id", "resource_version", "reply")
             return {"adopted": event.found, "postponed_for": "", **learnt}
+        case WritebackRegenerated():
+            return {"order": event.of(before.queued)}
         case WritebackVerified() | WritebackDrifted():
             return _only(event, "resource_id", "resource_version", "stored", "differences")
-        case WritebackOverridden() | WritebackRestored():
-            return _only(event, "resource_version", "stored")
+        case WritebackOverridden() | WritebackRestored() | WritebackWentMissing():
+            return _of_following(event)
+        case WritebackParked() | WritebackResumed() | WritebackSettled() | WritebackSuperseded():
+            return _of_stopping(event, before)
+        case ProvenanceBegun() | ProvenancePostponed() | ProvenanceFiled() | ProvenanceRefused():
+            return _of_provenance(recorded, before)
+        case _:
+            return {}
+
+
+def _of_following(event: WritebackOverridden | WritebackRestored | WritebackWentMissing) -> dict[str, Any]:
+    match event:
+        case WritebackOverridden():
+            learnt = _only(event, "resource_version", "stored", "differences", "changed_by", "read_under")
+            return {"change_there": event.change, **learnt}
+        case WritebackRestored():
+            cleared = {"differences": (), "change_there": "", "changed_by": ""}
+            return {**cleared, **_only(event, "resource_version", "stored", "read_under")}
+        case WritebackWentMissing():
+            return {"change_there": "", "changed_by": "", "read_under": event.read_under}
+
+
+def _of_stopping(
+    event: WritebackParked | WritebackResumed | WritebackSettled | WritebackSuperseded, before: WritebackState
+) -> dict[str, Any]:
+    match event:
         case WritebackParked():
             # A refused token means that nothing was executed: there is nothing to ask about afterwards.
             not_executed = event.reason == "reauth" and before.stage is S.SENDING
             return {"parked_from": S.QUEUED if not_executed else before.stage, "parked_for": event.reason}
         case WritebackResumed():
             launch_id = LaunchId(event.launch_id)
-            return {"launch_id": launch_id, "parked_from": None, "parked_for": "", "postponed_for": ""}
-        case ProvenanceBegun() | ProvenancePostponed() | ProvenanceFiled() | ProvenanceRefused():
-            return _of_provenance(recorded, before)
-        case _:
-            return {}
+            # A person looked at what was unclear so often; the count begins anew.
+            forgiven = {"unclear": 0} if before.parked_for == MANUAL else {}
+            return {"launch_id": launch_id, "parked_from": None, "parked_for": "", "postponed_for": "", **forgiven}
+        case WritebackSuperseded():
+            return {"parked_from": None, "parked_for": ""}  # its Provenance waits for nobody any more
+        case WritebackSettled():
+            return {"settled_as": event.outcome, "settled_reference": event.reference}
 
 
 def _of_attempt(
@@ -193,7 +265,15 @@ def _of_attempt(
         case AttemptPostponed():
             return {"postponed_for": event.reason}
         case OutcomeBecameUnknown():
-            return {"unclear": before.unclear + 1, "unknown_for": event.reason}
+            unclear = before.unclear + (event.reason != RESTORED)
+            parked = {"parked_from": None, "parked_for": ""}
+            return {
+                "unclear": unclear,
+                "unknown_for": event.reason,
+                "absences": 0,
+                "absence_counts_from": None,
+                **parked,
+            }
 
 
 def _of_provenance(recorded: Recorded, before: WritebackState) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The key that signs id_tokens: made once per home, kept across restarts."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ OWNER_ONLY = 0o600
 
 
 class SigningKey:
-    """An RSA key for RS256, in a file."""
+    """An RSA key for RS256, in a file; without one (None) the key of this process."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path | None) -> None:
+        if file is None:
+            self.key = _of_this_process()
+            return
         if not file.exists():
             key = RSAKey.generate_key(BITS, auto_kid=True)
             file.touch(mode=OWNER_ONLY)
@@ -28,3 +32,8 @@ class SigningKey:
     def public_jwks(self) -> dict[str, list[dict[str, Any]]]:
         """The JWK Set to publish: public members only."""
         return {"keys": [{**self.key.as_dict(private=False), "use": "sig", "alg": "RS256"}]}
+
+
+@cache
+def _of_this_process() -> RSAKey:
+    return RSAKey.generate_key(BITS, auto_kid=True)

@@ -11,6 +11,7 @@ from sandbox.people.display import clinician_names, patient_name
 
 LABS_SHOWN = 8
 DOC_STATUS_WORDS = {"final": "Signed", "preliminary": "Needs signature", "amended": "Amended"}
+STATUS_WORDS = {"entered-in-error": "Entered in error", "superseded": "Replaced"}
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _note(ehr: EHR, document: dict[str, Any], names: dict[str, str], days: dict[
         encounter=f"{visit.day} · {visit.reason}" if visit else "",
         day=_day(document.get("date", document["meta"]["lastUpdated"])),
         doc_status=doc_status,
-        status_words=DOC_STATUS_WORDS.get(doc_status, doc_status),
+        status_words=STATUS_WORDS.get(document["status"], DOC_STATUS_WORDS.get(doc_status, doc_status)),
         text=_text(ehr, document["content"][0]["attachment"]),
     )
 

@@ -1,7 +1,5 @@
 """create (https://hl7.org/fhir/R4/http.html#create)."""
 
-import time
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -9,9 +7,9 @@ from flask import Response, g, request
 
 from sandbox.ehr import EHR
 from sandbox.fhir.access import Access, require_access
-from sandbox.fhir.attachments import kept_as_binaries
 from sandbox.fhir.bodies import sent_resource
 from sandbox.fhir.create_rules import RULES
+from sandbox.fhir.keeping import keep_new, keep_sent_provenance
 from sandbox.fhir.outcomes import CONTENT_TYPE, Refused, operation_outcome
 from sandbox.fhir.replies import resource_response, versioned_location
 from sandbox.fhir.search import find
@@ -27,28 +25,19 @@ def create(ehr: EHR, resource_type: str) -> Response:
         existing = _conditional_match(ehr, access, resource_type)
         if existing is not None:
             return resource_response(ehr, existing, 200, {"Location": versioned_location(ehr, existing)})
-        stored = _stored(ehr, resource)
-        record_write(ehr, access, "create", stored)
+        if "file_later" in g:
+            return _accepted(ehr, access, resource)
+        stored = keep_new(ehr, access, resource, g.get("alter_stored"))
+        keep_sent_provenance(ehr, stored)
     return _reply(ehr, stored)
 
 
-def record_write(ehr: EHR, access: Access, interaction: str, stored: dict[str, Any]) -> None:
-    """Remember whose token wrote what."""
-    token = access.token
-    ehr.database.change(
-        "INSERT INTO writes (time, interaction, resource_type, id, version, token_sha256, subject, client_id,"
-        " patient, encounter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        datetime.now(UTC).isoformat(timespec="milliseconds"),
-        interaction,
-        stored["resourceType"],
-        stored["id"],
-        int(stored["meta"]["versionId"]),
-        token.token_sha256,
-        token.launch.practitioner,
-        token.client_id,
-        ehr.store.patient_of(stored["resourceType"], stored["id"]),
-        token.launch.encounter,
-    )
+def _accepted(ehr: EHR, access: Access, resource: dict[str, Any]) -> Response:
+    """The `accept_then_file` knob: 202, no Location; the note appears when the knob says so."""
+    seconds, requests = g.file_later
+    alter = g.get("alter_stored")
+    ehr.later.add(ehr.clock.now() + seconds, requests, lambda: keep_new(ehr, access, resource, alter))
+    return Response("", 202, content_type=CONTENT_TYPE)
 
 
 def _as_the_vendor_takes_it(ehr: EHR, access: Access, resource: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +55,7 @@ def _let_another_in_between(ehr: EHR, access: Access, resource_type: str) -> Non
     """The `condition_racy` knob: nothing was found, time passes, and the resource is stored without another look."""
     seconds = g.get("condition_race_seconds")
     if seconds is not None and _conditional_match(ehr, access, resource_type) is None:
-        time.sleep(seconds)
+        ehr.clock.sleep(seconds)
         g.ignore_condition = True
 
 
@@ -79,16 +68,6 @@ def _conditional_match(ehr: EHR, access: Access, resource_type: str) -> dict[str
     if len(found) > 1:
         raise Refused(412, "multiple-matches", "If-None-Exist matches more than one resource.")
     return found[0] if found else None
-
-
-def _stored(ehr: EHR, resource: dict[str, Any]) -> dict[str, Any]:
-    alter = g.get("alter_stored")
-    if alter is not None:
-        alter(resource)
-    if resource["resourceType"] == "DocumentReference" and ehr.personality.fhir.attachments == "binary":
-        patient = resource.get("subject", {}).get("reference", "").rpartition("/")[2]
-        resource = kept_as_binaries(ehr.store, resource, patient)
-    return ehr.store.create(resource, searchable_after_seconds=g.get("searchable_after_seconds", 0))
 
 
 def _reply(ehr: EHR, stored: dict[str, Any]) -> Response:

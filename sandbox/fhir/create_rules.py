@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.authorization.launches import Launch
+from sandbox.clock import right_clock
 from sandbox.fhir.outcomes import Refused
 from sandbox.fhir.store import Store
 
@@ -87,7 +88,7 @@ def category_clinical_note_added(_store: Store, _launch: Launch, resource: Resou
 
 def dated_when_filed(_store: Store, _launch: Launch, resource: Resource) -> Resource:
     """A note without a date gets the moment of its filing."""
-    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), **resource}
+    return {"date": datetime.fromtimestamp(right_clock().now(), UTC).isoformat(timespec="seconds"), **resource}
 
 
 def author_is_token_user(_store: Store, launch: Launch, resource: Resource) -> Resource:

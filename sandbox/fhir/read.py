@@ -48,10 +48,14 @@ def history(ehr: EHR, resource_type: str, resource_id: str) -> Response:
 
 
 def find_resource(ehr: EHR, resource_type: str, resource_id: str) -> dict[str, Any]:
-    """The stored resource. Raises Refused 404 or 410."""
+    """The stored resource. Raises Refused 404 or 410, or 301 where a merge moved it."""
     resource = ehr.store.read(resource_type, resource_id)
     if resource is not None:
         return resource
+    moved = ehr.database.row("SELECT to_id FROM moved WHERE type = ? AND id = ?", resource_type, resource_id)
+    if moved is not None:
+        place = f"{ehr.fhir_base}/{resource_type}/{moved['to_id']}"
+        raise Refused(301, "informational", f"Now at {place}", headers={"Location": place})
     if ehr.store.was_deleted(resource_type, resource_id):
         raise Refused(410, "deleted", f"{resource_type}/{resource_id} was deleted.")
     raise Refused(404, "not-found", f"No {resource_type}/{resource_id}.")

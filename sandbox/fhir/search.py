@@ -40,18 +40,29 @@ def find(ehr: EHR, access: Access, resource_type: str, known: Parameters) -> lis
     try:
         return [
             resource
-            for resource in ehr.store.current(resource_type, _patient(known))
+            for resource in ehr.store.current(resource_type, _patient(ehr, known), _identifier(known))
             if matches(resource, _comparable(resource_type, known)) and access.reaches(resource)
         ]
     except BadValue as error:
         raise Refused(400, "value", f"Bad search value: {error}", vendor_code="59138") from error
 
 
-def _patient(known: Parameters) -> str | None:
+def _patient(ehr: EHR, known: Parameters) -> str | None:
     """The chart to look in, when one is named: the store's index does the narrowing."""
     for name, value in known:
         if name.partition(":")[0] in ("patient", "subject") and "," not in value:
             return value.rsplit("/", 1)[-1]
+        if name == "target" and "," not in value:
+            place = value.partition("/_history/")[0].split("/")
+            return ehr.store.patient_of(place[-2], place[-1]) if len(place) > 1 else None
+    return None
+
+
+def _identifier(known: Parameters) -> str | None:
+    """The identifier to look for, when there is exactly one: likewise."""
+    for name, value in known:
+        if name == "identifier" and "," not in value:
+            return value.rpartition("|")[2] or None
     return None
 
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import jsonpatch
-from flask import Response, request
+from flask import Response, g, request
 
 from sandbox.ehr import EHR
 from sandbox.fhir.access import require_access
 from sandbox.fhir.bodies import parsed_json, sent_resource, validate
-from sandbox.fhir.create import record_write
+from sandbox.fhir.keeping import keep_sent_provenance, keep_version, record_write
 from sandbox.fhir.outcomes import CONTENT_TYPE, Refused
 from sandbox.fhir.read import find_resource
 from sandbox.fhir.replies import resource_response, versioned_location
@@ -44,8 +44,9 @@ def patch(ehr: EHR, resource_type: str, resource_id: str) -> Response:
         raise Refused(400, "invalid", "A patch may not change resourceType or id.")
     validate(changed)
     access.require(changed)
-    expected = int(current["meta"]["versionId"]) if _if_match() is None else _if_match()
-    return _written(ehr, access, "patch", changed, expected)
+    expected = _if_match()
+    # What was patched is the version that was read: nothing may have come in between, If-Match or not.
+    return _written(ehr, access, "patch", changed, int(current["meta"]["versionId"]) if expected is None else expected)
 
 
 def delete(ehr: EHR, resource_type: str, resource_id: str) -> Response:
@@ -67,8 +68,8 @@ def _written(
     existed = ehr.store.read(resource["resourceType"], resource["id"]) is not None
     try:
         with ehr.database.transaction():
-            stored = ehr.store.update(resource, expected)
-            record_write(ehr, access, interaction, stored)
+            stored = keep_version(ehr, access, interaction, resource, expected)
+            keep_sent_provenance(ehr, stored)
     except VersionConflict as error:
         raise Refused(412, "conflict", "The resource is at another version than If-Match says.") from error
     response = resource_response(ehr, stored, 200 if existed else 201)
@@ -79,7 +80,10 @@ def _written(
 
 
 def _if_match() -> int | None:
-    header = request.headers.get("If-Match")
+    header = None if g.get("ignore_if_match") else request.headers.get("If-Match")
+    if header is None and g.get("version_required"):
+        # https://hl7.org/fhir/R4/http.html#concurrency: 400 "when no If-Match header is found" (versioned-update).
+        raise Refused(400, "required", "If-Match is required: this server takes versioned updates only.")
     if header is None:
         return None
     version = header.removeprefix("W/").strip('"')

@@ -14,14 +14,17 @@ from sandbox.launcher.opening import open_app
 from sandbox.people.display import clinician_names, patient_name
 from sandbox.qa.answer_knobs import ANSWER_KNOBS
 from sandbox.qa.discovery_knobs import DISCOVERY_KNOBS
-from sandbox.qa.faults import Fault
+from sandbox.qa.edits import WORDS as EDIT_WORDS
+from sandbox.qa.edits import Edit, UnusableEdit, carry_out
+from sandbox.qa.faults import RANDOM, Fault
 from sandbox.qa.id_token_knobs import ID_TOKEN_KNOBS
-from sandbox.qa.interactions import SINGLE
+from sandbox.qa.interactions import GROUPS, SINGLE
 from sandbox.qa.knob import Knob
 from sandbox.qa.knobs import KNOBS, NoSuchKnob, usable
 from sandbox.qa.sign_in_knobs import SIGN_IN_KNOBS
 from sandbox.qa.token_knobs import TOKEN_KNOBS
 
+EDITS_SHOWN = 10
 # The knobs of a single launch, as the page groups them.
 OF_A_LAUNCH = {
     "Sign-in and scopes": SIGN_IN_KNOBS,
@@ -71,6 +74,12 @@ def launcher_routes(ehr: EHR) -> Blueprint:
             return jsonify(error=str(error)), 422
         return jsonify({"url": app.url, "iss": app.iss, **({"launch": app.launch} if app.launch else {})}), 201
 
+    _add_forms(routes, ehr)
+    routes.after_request(guarded)
+    return routes
+
+
+def _add_forms(routes: Blueprint, ehr: EHR) -> None:
     @routes.post("/faults")
     def switch() -> Response | tuple[str, int]:
         try:
@@ -79,8 +88,15 @@ def launcher_routes(ehr: EHR) -> Blueprint:
             return _page(ehr, None, f"The fault was not switched on: {error}"), 422
         return make_response(redirect(f"{ehr.root}/launcher?{request.form.get('kept', '')}#faults", 303))
 
-    routes.after_request(guarded)
-    return routes
+    @routes.post("/edits")
+    def edit() -> Response | tuple[str, int]:
+        """What the page's form says that a person does in the chart."""
+        said = {name: value for name, value in request.form.items() if value and name != "kept"}
+        try:
+            carry_out(ehr, Edit.model_validate(said))
+        except (UnusableEdit, ValidationError) as error:
+            return _page(ehr, None, f"Nothing was changed: {error}"), 422
+        return make_response(redirect(f"{ehr.root}/launcher?{request.form.get('kept', '')}#edits", 303))
 
 
 def _switch(ehr: EHR) -> None:
@@ -95,6 +111,11 @@ def _switch(ehr: EHR) -> None:
             "interaction": form.get("interaction", ""),
             "seconds": form.get("seconds") or 30,
             "times": None if times == "always" else times or 1,
+            "resource_type": form.get("resource_type") or None,
+            "from_request": form.get("from_request") or 1,
+            "probability": form.get("probability") or None,
+            "seed": form.get("seed") or 0,
+            "options": {"knobs": form.getlist("drawn")} if form.getlist("drawn") else {},
         }
     )
     ehr.faults.arm(usable(fault))
@@ -116,8 +137,13 @@ def _page(ehr: EHR, choice: Choice | None, problem: str | None) -> str:
         places=PLACES,
         anywhere=_anywhere(ANSWER_KNOBS),
         knobs=KNOBS,
-        interactions=[*SINGLE, "fhir", "any"],
+        random=RANDOM,
+        interactions=[*SINGLE, *GROUPS],
         armed=ehr.faults.armed(),
+        struck=ehr.faults.struck(),
+        resource_types=list(ehr.personality.fhir.resources),
+        edits=EDIT_WORDS,
+        edited=list(reversed(ehr.database.rows("SELECT * FROM chart_changes ORDER BY number")))[:EDITS_SHOWN],
         automatic=AUTOMATIC,
         json_faults=[text for text in choice.spelled_faults if text.startswith("{")] if choice else [],
         query=query,

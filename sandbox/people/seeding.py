@@ -34,7 +34,7 @@ Resources = Iterator[dict[str, Any]]
 def seed(ehr: EHR, transcripts_file: Path | None) -> None:
     """Store everyone that this EHR does not know yet, in one transaction."""
     ids, practice = Ids(ehr.personality.identifiers), load_practice()
-    clinic = Clinic(ids, Calendar(datetime.now(UTC)), practice.organization)
+    clinic = Clinic(ids, Calendar(datetime.fromtimestamp(ehr.clock.now(), UTC)), practice.organization)
     people = load_people() + (load_visits(transcripts_file) if transcripts_file else [])
     with ehr.database.transaction():
         if ehr.store.read("Organization", ids.of("Organization", practice.organization.key)) is None:

@@ -1,25 +1,26 @@
-"""Knobs for any interaction: late, silent, refused, unreadable; and what a create can do beside storing."""
+"""Knobs for any interaction: late, silent, refused, unreadable."""
 
-import time
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any
 
-from flask import Response, g
+from flask import Response
 
+from sandbox.clock import right_clock
 from sandbox.qa.faults import Fault
-from sandbox.qa.knob import Answer, Knob, Proceed, dropped, outcome, setting
+from sandbox.qa.knob import Answer, Knob, Proceed, dropped, outcome, reset, silent
 
-CREATE = ("create", "update")
+# Answers that can come although the request was carried out.
+SPOILED = (401, 403, 409, 412, 422, 429, 500, 502, 503, 504)
+# Issue codes that steer a client (https://hl7.org/fhir/R4/valueset-issue-type.html), with a status they come with.
+ISSUES = {"duplicate": 409, "conflict": 409, "lock-error": 423, "throttled": 429, "transient": 500, "timeout": 504}
 
 
 def _hang(_proceed: Proceed, fault: Fault) -> Response:
-    time.sleep(fault.seconds)
-    return dropped()
+    return silent(fault.seconds)
 
 
 def _slow(proceed: Proceed, fault: Fault) -> Response:
-    time.sleep(fault.seconds)
+    right_clock().sleep(fault.seconds)
     return proceed()
 
 
@@ -35,6 +36,11 @@ def _drop_connection(_proceed: Proceed, _fault: Fault) -> Response:
 def _commit_then_drop(proceed: Proceed, _fault: Fault) -> Response:
     proceed()
     return dropped()
+
+
+def _commit_then_reset(proceed: Proceed, _fault: Fault) -> Response:
+    proceed()
+    return reset()
 
 
 def _status(status: int) -> Answer:
@@ -61,26 +67,31 @@ def _answer_empty(_proceed: Proceed, _fault: Fault) -> Response:
     return Response("", 200)
 
 
-def _commit_then_bare(proceed: Proceed, _fault: Fault) -> Response:
-    return Response("", proceed().status_code)
+def _waiting(status: int, until: Callable[[Fault], str]) -> Answer:
+    """Refuse, and say when to come again (RFC 9110 10.2.3: seconds or a date)."""
+
+    def answer(_proceed: Proceed, fault: Fault) -> Response:
+        response = outcome(status, fault)
+        response.headers["Retry-After"] = until(fault)
+        return response
+
+    return answer
 
 
-def _commit_then_garbled(proceed: Proceed, _fault: Fault) -> Response:
-    response = proceed()
-    response.set_data(b'{"resourceType": "DocumentRefer')
-    return response
+def _seconds(fault: Fault) -> str:
+    return str(int(fault.seconds))
 
 
-def _throttled(_proceed: Proceed, fault: Fault) -> Response:
-    response = outcome(429, fault)
-    response.headers["Retry-After"] = str(int(fault.seconds))
-    return response
+def _date(fault: Fault) -> str:
+    return formatdate(right_clock().now() + fault.seconds, usegmt=True)
 
 
-def _unavailable_until(_proceed: Proceed, fault: Fault) -> Response:
-    response = outcome(503, fault)
-    response.headers["Retry-After"] = formatdate(time.time() + fault.seconds, usegmt=True)
-    return response
+def _an_hour_ago(_fault: Fault) -> str:
+    return formatdate(right_clock().now() - 3600, usegmt=True)
+
+
+def _issue(status: int, code: str) -> Answer:
+    return lambda _proceed, fault: outcome(status, fault, code=code)
 
 
 def _redirected(status: int) -> Answer:
@@ -89,23 +100,6 @@ def _redirected(status: int) -> Answer:
         return Response("", status, headers={"Location": str(target)})
 
     return answer
-
-
-def _altered(change: Callable[[dict[str, Any]], None]) -> Answer:
-    def answer(proceed: Proceed, _fault: Fault) -> Response:
-        g.alter_stored = change
-        return proceed()
-
-    return answer
-
-
-def _without_label(resource: dict[str, Any]) -> None:
-    resource.get("meta", {}).pop("security", None)
-
-
-def _rewritten(resource: dict[str, Any]) -> None:
-    for content in resource.get("content", []):
-        content["attachment"]["data"] = "VGhpcyBpcyBub3Qgd2hhdCB3YXMgc2VudC4="
 
 
 def _token_refused(description: str) -> Answer:
@@ -124,14 +118,30 @@ ANSWER_KNOBS: dict[str, Knob] = {
     "drop_connection": Knob(_drop_connection, "Does nothing and drops the connection"),
     "commit_then_drop": Knob(_commit_then_drop, "Does it and drops the connection"),
     "answer_500": Knob(_status(500), "Does nothing, answers 500"),
-    "commit_then_500": Knob(_commit_then_status(500), "Does it, answers 500"),
+    "commit_then_reset": Knob(_commit_then_reset, "Does it and resets the connection"),
+    "reset_connection": Knob(lambda _proceed, _fault: reset(), "Does nothing and resets the connection"),
+    **{f"commit_then_{status}": Knob(_commit_then_status(status), f"Does it, answers {status}") for status in SPOILED},
+    **{
+        f"outcome_{code.replace('-', '_')}": Knob(_issue(status, code), f"{status} with the issue {code}")
+        for code, status in ISSUES.items()
+    },
     "answer_502": Knob(_status(502), "Does nothing, answers 502"),
     "answer_504": Knob(_status(504), "Does nothing, answers 504"),
-    "answer_503_date": Knob(_unavailable_until, "503 with Retry-After as a date"),
-    "answer_429": Knob(_throttled, "429 with Retry-After in seconds"),
+    "answer_503": Knob(_waiting(503, _seconds), "503 with Retry-After in seconds"),
+    "answer_503_date": Knob(_waiting(503, _date), "503 with Retry-After as a date"),
+    "answer_503_past": Knob(_waiting(503, _an_hour_ago), "503 with Retry-After in the past"),
+    "answer_503_garbled": Knob(_waiting(503, lambda _fault: "soon"), "503 with a Retry-After that says nothing"),
+    "answer_429": Knob(_waiting(429, _seconds), "429 with Retry-After in seconds"),
+    "answer_429_date": Knob(_waiting(429, _date), "429 with Retry-After as a date"),
+    "answer_429_huge": Knob(_waiting(429, lambda _fault: "999999999"), "429 with Retry-After in thirty years"),
     "answer_400": Knob(_status(400), "Refuses with 400"),
     "answer_401": Knob(_status(401), "Refuses with 401"),
     "answer_403": Knob(_status(403), "Refuses with 403"),
+    "answer_404": Knob(_status(404), "Refuses with 404"),
+    "answer_405": Knob(_status(405), "Refuses with 405, as if it knew no such interaction"),
+    "answer_410": Knob(_status(410), "Refuses with 410"),
+    "answer_413": Knob(_status(413), "Refuses with 413, too large"),
+    "answer_415": Knob(_status(415), "Refuses with 415"),
     "answer_409": Knob(_status(409), "Refuses with 409"),
     "answer_412": Knob(_status(412), "Refuses with 412"),
     "answer_422": Knob(_status(422), "Refuses with 422"),
@@ -145,21 +155,4 @@ ANSWER_KNOBS: dict[str, Knob] = {
     "answer_empty": Knob(_answer_empty, "Does nothing, 200 and an empty body"),
     "token_expired": Knob(_token_refused("The access token has expired."), "401: the token has expired", ("fhir",)),
     "token_invalid": Knob(_token_refused("The access token is not valid."), "401: the token is not valid", ("fhir",)),
-    "commit_without_location": Knob(_commit_then_bare, "Does it, without Location, ETag or body", CREATE),
-    "commit_then_garbled": Knob(_commit_then_garbled, "Does it, answers half a JSON document", CREATE),
-    "search_lag": Knob(
-        setting("searchable_after_seconds", lambda fault: fault.seconds), "Stores it; searches see it later", CREATE
-    ),
-    "drop_identifier": Knob(_altered(lambda r: r.pop("identifier", None)), "Stores it without identifier", CREATE),
-    "drop_label": Knob(_altered(_without_label), "Stores it without security label", CREATE),
-    "drop_author": Knob(_altered(lambda r: r.pop("author", None)), "Stores it without author", CREATE),
-    "rewrite_text": Knob(_altered(_rewritten), "Stores another text", CREATE),
-    "condition_ignored": Knob(
-        setting("ignore_condition", lambda _fault: True), "If-None-Exist is ignored", ("create",)
-    ),
-    "condition_racy": Knob(
-        setting("condition_race_seconds", lambda fault: fault.seconds),
-        "If-None-Exist is looked up first, and the resource is stored later, without a lock",
-        ("create",),
-    ),
 }

@@ -8,10 +8,11 @@ from functools import partial
 from flask import Response, g, request
 
 from sandbox.authorization.lineage import family_of_request
+from sandbox.clock import right_clock
 from sandbox.ehr import current_ehr
 from sandbox.qa.faults import Fault
 from sandbox.qa.interactions import names_of
-from sandbox.qa.knobs import KNOBS
+from sandbox.qa.knobs import KNOBS, is_setting
 
 
 def with_faults(interaction: str, resource_type: str | None, proceed: Callable[[], Response]) -> Response:
@@ -31,8 +32,13 @@ def with_faults(interaction: str, resource_type: str | None, proceed: Callable[[
 
 
 def set_the_clock() -> None:
-    """Before any request: the EHR's own pages, which issue launches, go by its wrong clock too."""
-    for fault in current_ehr().faults.armed():
+    """Before any request: the EHR's own pages, which issue launches, go by its wrong clock too.
+
+    What was accepted earlier and is due by now is filed first.
+    """
+    ehr = current_ehr()
+    ehr.later.file_what_is_due(ehr.clock.now(), a_request=True)
+    for fault in ehr.faults.armed():
         if fault.fault == "clock_offset" and fault.interaction == "any":
             g.clock_offset = fault.seconds
 
@@ -40,7 +46,7 @@ def set_the_clock() -> None:
 def _faults_of(interaction: str, resource_type: str | None) -> list[Fault]:
     ehr = current_ehr()
     family = family_of_request(ehr) if ehr.faults.any_launch_has_its_own() else None
-    return ehr.faults.take(names_of(interaction), resource_type, family, lambda fault: KNOBS[fault.fault].setting)
+    return ehr.faults.take(names_of(interaction), resource_type, family, is_setting)
 
 
 def _log(
@@ -48,7 +54,7 @@ def _log(
 ) -> None:
     current_ehr().requests.add(
         {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "time": datetime.fromtimestamp(right_clock().now(), UTC).isoformat(timespec="milliseconds"),
             "method": request.method,
             "interaction": interaction,
             "resource_type": resource_type,

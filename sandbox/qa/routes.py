@@ -1,6 +1,6 @@
 """The QA API: what happened here, and switches to make things go wrong. A real EHR has none of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request
@@ -11,10 +11,9 @@ from sandbox.authorization.registration import Registration
 from sandbox.authorization.tokens import IssuedToken, all_tokens
 from sandbox.ehr import EHR
 from sandbox.people.display import patient_name
+from sandbox.qa.chart_routes import Chosen, add_callbacks, add_chart
 from sandbox.qa.faults import Fault
 from sandbox.qa.knobs import KNOBS, NoSuchKnob, usable
-
-Chosen = Callable[[str], EHR]
 
 
 def qa_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
@@ -22,12 +21,16 @@ def qa_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
     routes = Blueprint("qa", __name__, url_prefix="/qa/<name>")
 
     def chosen(name: str) -> EHR:
-        return ehrs[name] if name in ehrs else abort(404)
+        ehr = ehrs[name] if name in ehrs else abort(404)
+        ehr.later.file_what_is_due(ehr.clock.now())
+        return ehr
 
     _add_records(routes, chosen)
     _add_resources(routes, chosen)
     _add_faults(routes, chosen)
     _add_clients(routes, chosen)
+    add_chart(routes, chosen)
+    add_callbacks(routes, chosen)
     return routes
 
 
@@ -56,6 +59,12 @@ def _add_resources(routes: Blueprint, chosen: Chosen) -> None:
     def resources(name: str, resource_type: str) -> Response:
         return jsonify(chosen(name).store.current(resource_type))
 
+    @routes.get("/versions/<resource_type>/<resource_id>")
+    def versions(name: str, resource_type: str, resource_id: str) -> Response:
+        """Every version, newest first, past scopes and deletion."""
+        found = chosen(name).store.history(resource_type, resource_id)
+        return jsonify([{"method": one.method, "version": one.version, "resource": one.resource} for one in found])
+
     @routes.put("/resources/<resource_type>/<resource_id>")
     def change_in_chart(name: str, resource_type: str, resource_id: str) -> Response:
         """What a person at the EHR does: a new version that no app asked for."""
@@ -70,7 +79,8 @@ def _add_faults(routes: Blueprint, chosen: Chosen) -> None:
     def armed(name: str) -> Response:
         faults = [fault.model_dump() for fault in chosen(name).faults.armed()]
         words = {name: knob.words for name, knob in KNOBS.items()}
-        return jsonify({"armed": faults, "knobs": words, "belongs": {name: knob.on for name, knob in KNOBS.items()}})
+        belongs = {name: knob.on for name, knob in KNOBS.items()}
+        return jsonify({"armed": faults, "knobs": words, "belongs": belongs, "struck": chosen(name).faults.struck()})
 
     @routes.post("/faults")
     def arm(name: str) -> tuple[Response, int]:

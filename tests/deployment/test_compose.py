@@ -125,6 +125,7 @@ def test_no_process_that_needs_the_database_starts_before_it_is_migrated() -> No
 
 
 def test_a_running_send_is_given_the_time_to_end() -> None:
+    """F35."""
     assert seconds(SERVICES["worker"]["stop_grace_period"]) > JOB_TIMEOUT_SECONDS
 
 
@@ -135,6 +136,7 @@ def test_running_requests_are_given_the_time_to_end() -> None:
 
 
 def test_redis_keeps_what_it_was_told() -> None:
+    """F03."""
     command = SERVICES["redis"]["command"]
     assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
     assert command[command.index("--appendonly") + 1] == "yes"

@@ -25,7 +25,7 @@ def settings_table() -> str:
         (f"`COUNTERSIGN_{name.upper()}`", _default(field.default), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
-    return _table(("Variable", "Default", "Meaning"), rows)
+    return table(("Variable", "Default", "Meaning"), rows)
 
 
 def transitions_table(transitions: Transitions) -> str:
@@ -34,7 +34,7 @@ def transitions_table(transitions: Transitions) -> str:
         (f"`{event.tag}`", ", ".join(sorted(map(_stage, allowed))), _stage(stage, STAYS))
         for event, (allowed, stage) in transitions.items()
     ]
-    return _table(("Event", "possible at", "leads to"), rows)
+    return table(("Event", "possible at", "leads to"), rows)
 
 
 def _stage(stage: StrEnum | None, nothing: str = NOT_YET) -> str:
@@ -47,6 +47,7 @@ def _default(value: object) -> str:
     return f"`{value}`" if value != "" else "(empty)"
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

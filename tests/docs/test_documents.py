@@ -13,7 +13,7 @@ from app.event_log.event import CATALOGUE
 from app.notes.state import TRANSITIONS as NOTE_TRANSITIONS
 from app.policy.rulesets import RULESETS
 from app.settings import Settings
-from app.tenants.registrations import ClientAuthentication, NotePolicy, Tenant, Workflow
+from app.tenants.registrations import BackendReading, Callbacks, ClientAuthentication, NotePolicy, Tenant, Workflow
 from app.wiring import create_app
 from app.writebacks.state import TRANSITIONS as WRITE_TRANSITIONS
 from tests.docs.tables import ROOT, between, settings_table, transitions_table
@@ -132,6 +132,8 @@ def resolves(command: click.Command, words: list[str]) -> bool:
     """Whether the words lead to a command; what follows a command are its arguments."""
     if not isinstance(command, click.Group):
         return True
+    if command.invoke_without_command and not (words and words[0] in command.commands):
+        return True
     return bool(words) and words[0] in command.commands and resolves(command.commands[words[0]], words[1:])
 
 
@@ -143,7 +145,8 @@ def test_every_command_is_in_the_readme() -> None:
 def paths(command: click.Command, path: tuple[str, ...]) -> list[tuple[str, ...]]:
     if not isinstance(command, click.Group):
         return [path]
-    return [found for name, child in command.commands.items() for found in paths(child, (*path, name))]
+    own = [path] if command.invoke_without_command else []
+    return own + [found for name, child in command.commands.items() for found in paths(child, (*path, name))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
@@ -187,9 +190,11 @@ def test_every_field_of_a_tenants_file_is_explained() -> None:
         *Tenant.model_fields,
         *(f"authentication.{name}" for name in ClientAuthentication.model_fields),
         *(f"note.{name}" for name in NotePolicy.model_fields),
+        *(f"reading.{name}" for name in BackendReading.model_fields),
+        *(f"callbacks.{name}" for name in Callbacks.model_fields),
         *(f"workflows.{name}" for name in Workflow.model_fields),
     ]
-    whole = {"authentication", "note", "workflows"}
+    whole = {"authentication", "note", "reading", "callbacks", "workflows"}
     assert [name for name in fields if name not in whole and f"| `{name}` |" not in text] == []
 
 

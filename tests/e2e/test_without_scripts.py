@@ -9,6 +9,7 @@ from tests.e2e.conftest import Browsers
 pytestmark = pytest.mark.browser
 
 WRITTEN = "Written without a script."
+ADDED = "The film of today is clear."
 MOST_LOOKS = 60
 
 
@@ -79,6 +80,23 @@ def test_the_copy_is_made_by_hand_and_recorded(page: Page, charts: Charts) -> No
     page.locator("[data-action]").click()
 
     expect(page.locator(".step-done", has_text="Copied")).to_be_visible()
+
+    add_without_scripts(page, ADDED)
+    expect(page.locator("#note-text")).to_contain_text(ADDED)
+    expect(page.get_by_role("heading", name="All versions")).to_be_visible()
+
+
+def add_without_scripts(page: Page, text: str) -> None:
+    """On a telephone's width: nothing may be wider than the page."""
+    page.set_viewport_size({"width": 380, "height": 700})
+    page.get_by_role("link", name="Add to it").click()
+    page.get_by_label("Something was left out").check()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("Your addendum").fill(text)
+    page.get_by_role("button", name="Read it and sign").click()
+    expect(page.get_by_role("heading", name="Sign this addendum")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    page.locator("#sign button").click()
 
 
 def test_a_line_changed_elsewhere_is_said_and_not_overwritten(page: Page, charts: Charts) -> None:

@@ -166,7 +166,17 @@ def forms(service: Service, browser: AdminBrowser) -> dict[Act, tuple[str, dict[
             "admin:roles:changed",
         ),
         Act.DISABLE_ACCOUNT: (f"/admin/accounts/{fay.account_id}/disabled", {}, CONSOLE, "admin:disabled"),
+        Act.END_WRITE: a_stopped_write(service),
     }
+
+
+def a_stopped_write(service: Service) -> tuple[str, dict[str, Any], str, str]:
+    """A note whose signer has left before it could be sent."""
+    chart = service.signed()
+    service.end_tokens()
+    service.work()
+    written, form = chart.note().state.signed.writeback_id, {"ending": "abandon", "reference": "INC-7"}
+    return f"/ops/writes/{FILE_TENANT}/{written}", form, FILE_TENANT, "writeback:settled"
 
 
 def test_every_act_of_an_administrator_is_an_event_in_their_name(service: Service) -> None:

@@ -105,7 +105,7 @@ def test_what_stops_a_tenant_is_logged_by_identifiers_only(
 
 def test_an_event_with_a_field_that_this_release_does_not_know_is_unreadable_too() -> None:
     with pytest.raises(Corrupt):
-        event_log.event_from("note:claim:confirmed", {"claim_id": "c", "why": "x"})
+        event_log.event_from("note:claim:confirmed", b'{"claim_id": "c", "why": "x"}')
 
 
 def test_one_write_that_contradicts_itself_does_not_hide_the_others_of_its_tenant(service: Service) -> None:

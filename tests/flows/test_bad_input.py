@@ -201,7 +201,7 @@ def test_an_ehr_that_cannot_confirm_the_visit_stops_the_signature_and_loses_noth
 
 
 def test_signing_twice_is_signing_once(service: Service) -> None:
-    """E38."""
+    """E38, F40."""
     chart = service.drafted()
     chart.settle()
     form, token = chart.sign_form(), chart.csrf()
@@ -294,7 +294,7 @@ def test_a_stale_line_is_refused_and_both_texts_are_kept(service: Service) -> No
 
 
 def test_a_token_that_ended_parks_the_write_and_the_signers_next_launch_resumes_it(service: Service) -> None:
-    """E12, E38."""
+    """E12, E38, F19, I6."""
     chart = service.signed()
     service.end_tokens()
     service.work()

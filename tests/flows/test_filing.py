@@ -29,6 +29,7 @@ def our_notes(service: Service, ehr: str) -> list[dict]:
 
 
 def test_a_signed_note_is_filed_once_and_verified(service: Service) -> None:
+    """C19."""
     before = len(our_notes(service, "epic"))
     chart = service.signed()
 
@@ -40,6 +41,7 @@ def test_a_signed_note_is_filed_once_and_verified(service: Service) -> None:
 
 
 def test_the_filed_note_says_who_wrote_what_in_which_visit(service: Service) -> None:
+    """C28, C29, C34."""
     chart = service.signed()
     service.work()
 
@@ -54,6 +56,7 @@ def test_the_filed_note_says_who_wrote_what_in_which_visit(service: Service) -> 
 
 
 def test_the_payload_is_utf8_text_with_its_size(service: Service) -> None:
+    """C33."""
     chart = service.signed(patient="Ortega, María Guadalupe")
     with service.parts.database.read() as tx:
         payload = DocumentReference.model_validate_json(
@@ -67,7 +70,7 @@ def test_the_payload_is_utf8_text_with_its_size(service: Service) -> None:
 
 
 def test_the_write_used_the_signers_own_token(service: Service) -> None:
-    """E29, E38."""
+    """E29, E38, I6."""
     chart = service.signed()
     service.work()
 
@@ -80,7 +83,7 @@ def test_the_write_used_the_signers_own_token(service: Service) -> None:
 
 
 def test_two_clinicians_write_under_their_own_tokens(service: Service) -> None:
-    """E29, E38."""
+    """E29, E38, I6."""
     users = [token["fhir_user"] for token in service.ehr.qa("epic", "tokens")]
     practitioners = {resource["id"] for resource in service.ehr.qa("epic", "resources/Practitioner")}
     assert len(practitioners) >= 2, users
@@ -95,6 +98,7 @@ def test_two_clinicians_write_under_their_own_tokens(service: Service) -> None:
 
 
 def test_where_the_ehr_takes_provenance_it_is_posted_with_the_filed_version_as_target(service: Service) -> None:
+    """C24, C31, C39: after the note, and of its version."""
     chart = service.signed(ehr="reference")
 
     service.work()
@@ -114,6 +118,7 @@ def test_where_the_ehr_takes_provenance_it_is_posted_with_the_filed_version_as_t
 
 
 def test_where_the_ehr_takes_no_provenance_it_is_kept_and_shown(service: Service) -> None:
+    """C26."""
     chart = service.signed()
     service.work()
 
@@ -153,6 +158,7 @@ def test_athenaone_gets_no_write_and_the_clinician_gets_the_text_to_copy(service
 def test_an_unclear_answer_is_asked_about_and_never_sent_again_before_absence_is_proven(
     service: Service, fault: str, stage_after_one_pass: Stage
 ) -> None:
+    """C10, C15, F10, F11, I3: the second sending is the same bytes under the same identifier."""
     before = len(our_notes(service, "reference"))
     chart = service.signed(ehr="reference")
     service.ehr.arm("reference", interaction="create", resource_type="DocumentReference", fault=fault, times=1)
@@ -171,6 +177,7 @@ def test_an_unclear_answer_is_asked_about_and_never_sent_again_before_absence_is
 def test_where_absence_cannot_be_proven_an_unclear_answer_ends_with_a_person_and_not_with_a_second_send(
     service: Service,
 ) -> None:
+    """F11, I3, I7."""
     before = len(our_notes(service, "epic"))
     chart = service.signed()
     service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="answer_500", times=1)
@@ -186,6 +193,7 @@ def test_where_absence_cannot_be_proven_an_unclear_answer_ends_with_a_person_and
 
 
 def test_a_commit_followed_by_500_is_adopted_not_repeated(service: Service) -> None:
+    """C15, C20, F11, I1."""
     before = len(our_notes(service, "epic"))
     chart = service.signed()
     service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="commit_then_500", times=1)
@@ -214,6 +222,7 @@ def test_an_ehr_that_never_gives_a_clear_answer_is_not_sent_to_for_ever(service:
 
 
 def test_an_ehr_that_is_down_is_waited_for_without_giving_up(service: Service) -> None:
+    """F13."""
     chart = service.signed()
     service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="answer_429", times=12)
 
@@ -224,3 +233,45 @@ def test_an_ehr_that_is_down_is_waited_for_without_giving_up(service: Service) -
         service.work()
 
     assert chart.writeback().stage is Stage.VERIFIED
+
+
+@pytest.mark.either_database
+def test_nothing_of_a_note_is_sent_before_it_is_signed(service: Service) -> None:
+    """C35."""
+    before = len(service.ehr.qa("reference", "writes"))
+    chart = service.drafted(ehr="reference")
+    chart.settle()
+    assert (service.work(), len(service.ehr.qa("reference", "writes"))) == (0, before)
+
+
+@pytest.mark.either_database
+def test_a_note_that_was_only_accepted_is_looked_for_until_it_is_filed(service: Service) -> None:
+    """C03, C04, F17: 202 is no receipt, and no reason to send again."""
+    before = len(our_notes(service, "reference"))
+    chart = service.signed(ehr="reference")
+    arm = {"interaction": "create", "resource_type": "DocumentReference", "fault": "accept_then_file", "times": 1}
+    service.ehr.arm("reference", **arm, options={"requests": 2})
+
+    service.work()
+    assert chart.writeback().stage is Stage.OUTCOME_UNKNOWN
+    for _ in range(10):
+        service.clock.advance(seconds=10)
+        service.work()
+
+    assert (chart.writeback().stage, chart.writeback().attempts) == (Stage.VERIFIED, 1)
+    assert len(our_notes(service, "reference")) == before + 1
+
+
+@pytest.mark.either_database
+def test_what_a_conditional_create_matched_is_read_before_it_is_called_ours(service: Service) -> None:
+    """C06, C09, F24, F43: here the EHR had put the first sending into another chart, and answered as if it had failed."""
+    chart = service.signed(ehr="reference")
+    for fault in ("change_patient", "commit_then_500"):
+        service.ehr.arm("reference", interaction="create", resource_type="DocumentReference", fault=fault, times=1)
+
+    for _ in range(20):
+        service.clock.advance(seconds=10)
+        service.work()
+
+    state = chart.writeback()
+    assert (state.stage, "patient" in state.differences) == (Stage.DRIFTED, True)

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from app.errors import Corrupt
 from app.event_log.read import read_stream
 from app.outbox import rows as outbox
+from app.outbox.pace import Pace
 from app.outbox.tables import outbox as outbox_rows
 from app.publication.drain import Drain, Drained
 from app.publication.provenance import ProvenancePublication
@@ -132,6 +133,7 @@ def test_while_a_document_cannot_be_read_nothing_is_said_to_be_absent_and_a_pers
 
 @pytest.mark.parametrize("vendor", ["epic", "reference"])
 def test_a_note_that_appears_before_the_longest_execution_has_passed_is_adopted(service: Service, vendor: str) -> None:
+    """F10, F26."""
     longest, _ = LONG_ENOUGH[vendor]
     chart = service.signed(ehr=vendor)
     before = len(our_notes(service, vendor))
@@ -147,6 +149,7 @@ def test_a_note_that_appears_before_the_longest_execution_has_passed_is_adopted(
 
 
 def test_an_ehr_that_stores_the_note_after_we_stopped_listening_gets_it_once(service: Service) -> None:
+    """F10, I1."""
     chart = service.signed(patient="Nair, Priya")
     tenant = service.parts.tenants.require("harbor-epic")
     adapter = service.parts.ehrs.session(tenant).get_adapter(tenant.fhir_base)
@@ -164,6 +167,7 @@ def test_an_ehr_that_stores_the_note_after_we_stopped_listening_gets_it_once(ser
 
 
 def test_two_absences_lie_a_search_lag_apart_whoever_asks_in_between(service: Service) -> None:
+    """F26."""
     longest, lag = LONG_ENOUGH["reference"]
     chart = service.signed(ehr="reference")
     arm(service, "reference", "answer_500")
@@ -187,6 +191,7 @@ def make_due(service: Service, chart: OpenChart) -> None:
 
 
 def test_a_note_that_was_sent_twice_and_stands_twice_is_given_to_a_person_and_not_verified(service: Service) -> None:
+    """C07, C09, F27: where a condition was ignored."""
     longest, lag = LONG_ENOUGH["reference"]
     chart = service.signed(ehr="reference")
     arm(service, "reference", "answer_500")
@@ -206,6 +211,7 @@ def test_a_note_that_was_sent_twice_and_stands_twice_is_given_to_a_person_and_no
 
 
 def test_a_refusal_because_of_a_duplicate_of_our_own_is_our_own_success(service: Service) -> None:
+    """C09, C15."""
     chart = service.signed()
     before = len(our_notes(service, "epic"))
     file_behind_our_back(service, chart, "epic")
@@ -221,6 +227,7 @@ def test_a_refusal_because_of_a_duplicate_of_our_own_is_our_own_success(service:
 def test_a_conflict_with_something_that_is_not_ours_is_given_to_a_person(
     service: Service, vendor: str, fault: str
 ) -> None:
+    """C06, C09, C15, F15."""
     chart = service.signed(ehr=vendor)
     arm(service, vendor, fault)
     pass_time(service, 10, seconds=60)
@@ -234,6 +241,7 @@ def test_a_conflict_with_something_that_is_not_ours_is_given_to_a_person(
 
 @pytest.mark.parametrize("fault", ["answer_403", "answer_500"])
 def test_a_read_back_that_never_succeeds_ends_with_a_person(service: Service, fault: str) -> None:
+    """I7."""
     chart = service.signed(patient="Cho, Raymond")
     arm(service, "epic", fault, interaction="read", times=None)
     pass_time(service, 5, minutes=2)
@@ -247,6 +255,7 @@ def test_a_read_back_that_never_succeeds_ends_with_a_person(service: Service, fa
 
 
 def test_a_search_that_never_succeeds_ends_with_a_person(service: Service) -> None:
+    """I3, I7."""
     chart = service.signed()
     arm(service, "epic", "answer_500")
     arm(service, "epic", "answer_403", interaction="search", times=None)
@@ -265,6 +274,7 @@ def test_a_search_that_never_succeeds_ends_with_a_person(service: Service) -> No
     ],
 )
 def test_a_retry_after_is_obeyed(service: Service, interaction: str, fault: str, stage: Stage) -> None:
+    """C16, F12."""
     chart = service.signed()
     arm(service, "epic", fault, interaction=interaction, seconds=600)
     service.work()
@@ -303,6 +313,7 @@ def test_our_provenance_is_recognised_by_what_it_says_and_not_by_what_it_contain
 def test_a_provenance_of_another_note_author_or_instant_is_not_ours(
     service: Service, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    """C25."""
     others = {
         "target": [{"reference": "DocumentReference/another"}, "odd"],
         "agent": [{"who": {"reference": "Practitioner/another"}}, "odd", {"who": None}],
@@ -327,6 +338,7 @@ def test_a_provenance_of_another_note_author_or_instant_is_not_ours(
 def test_a_worker_killed_after_the_provenance_left_leaves_one(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """C25, F29."""
     before = provenances(service)
     chart = service.signed(ehr="reference")
     arm(service, "reference", "search_lag", resource_type="Provenance", seconds=1)
@@ -358,6 +370,7 @@ def dying_after_the_send(record: Callable[..., None]) -> Callable[..., None]:
 def test_a_provenance_whose_token_ended_waits_for_its_signer_and_the_note_stays_in_the_chart(
     service: Service, ended: str
 ) -> None:
+    """F29."""
     before = provenances(service)
     chart = service.signed(ehr="reference", patient="Cho, Raymond")
     if ended == "refused":
@@ -385,6 +398,7 @@ def test_a_provenance_whose_token_ended_waits_for_its_signer_and_the_note_stays_
 
 
 def test_a_provenance_that_was_certainly_not_taken_is_sent_as_often_as_it_needs(service: Service) -> None:
+    """F29."""
     before = provenances(service)
     chart = service.signed(ehr="reference")
     arm(service, "reference", "answer_429", resource_type="Provenance", seconds=20, times=4)
@@ -397,6 +411,7 @@ def test_a_provenance_that_was_certainly_not_taken_is_sent_as_often_as_it_needs(
 
 @pytest.mark.parametrize("interaction", ["create", "search"])
 def test_a_provenance_that_the_ehr_does_not_want_is_kept(service: Service, interaction: str) -> None:
+    """C26."""
     chart = service.signed(ehr="reference")
     arm(service, "reference", "answer_403", resource_type="Provenance", interaction=interaction)
     service.work()
@@ -428,7 +443,8 @@ def test_a_corrupt_write_whose_lease_was_lost_does_not_stop_the_drain(service: S
             tx.execute(update(outbox_rows).where(outbox_rows.c.writeback_id == lease.writeback_id).values(**taken))
         raise Corrupt("What is stored contradicts itself.")
 
-    drain = Drain(service.parts.database, service.clock, timedelta(seconds=30), {Stage.QUEUED: overtaken})
+    parts, pace = service.parts, Pace(service.parts.database, service.clock)
+    drain = Drain(parts.database, service.clock, timedelta(seconds=30), {Stage.QUEUED: overtaken}, pace, parts.tenants)
     partition = outbox.Partition(charts[0].launch().tenant_id, charts[0].writeback().order.workflow)
 
     assert drain.run(partition) == Drained(steps=2, is_empty=True)

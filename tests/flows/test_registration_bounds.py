@@ -93,7 +93,7 @@ def test_a_file_in_a_tenants_own_folder_may_be_its_secret(clinic: Clinic, tmp_pa
 
 
 def test_a_tenants_ehr_does_not_move_to_another_host_in_place(clinic: Clinic) -> None:
-    """A62, E15."""
+    """A62, E15, F45."""
     clinic.register(authentication=SEALED)
     registering, document = clinic.service.parts.registering, clinic.document | {"authentication": SEALED}
     with pytest.raises(RegistrationRefused) as refused:

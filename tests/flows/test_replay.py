@@ -1,22 +1,30 @@
 """The whole record told again: read models from the log, payloads from what was signed."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from flask import Flask
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from app.cli.__main__ import countersign
 from app.collaborators import EXTENSION, Collaborators
+from app.errors import Conflict, Refused
 from app.projections.tables import audit_trail, write_status
 from app.replay.payloads import ReplayedPayloads, replay_payloads
 from app.replay.projections import ReplayedLog, replay_projections
 from app.wiring import create_app
+from app.writebacks.commands import RegenerateWrite
+from app.writebacks.tables import ledger
 from tests.service import Service
+
+# On both databases: test_long_replay.py.
+pytestmark = pytest.mark.either_database
 
 
 @pytest.fixture
@@ -70,6 +78,7 @@ def changed_profile(service: Service, tmp_path: Path, *changes: tuple[str, str])
 
 
 def test_a_replay_gives_the_read_models_and_the_payloads_that_are_in_use(recorded: Service) -> None:
+    """I5."""
     log = replayed_log(recorded)
 
     assert log.ok
@@ -136,3 +145,106 @@ def test_the_command_prints_one_object_and_its_exit_code_says_whether_all_is_wel
     document = json.loads(good.stdout)
     assert (good.exit_code, document["ok"], document["payloads"]["identical"]) == (0, True, 2)
     assert (bad.exit_code, json.loads(bad.stdout)["ok"]) == (1, False)
+
+
+def run(*words: str) -> dict[str, Any]:
+    result = CliRunner().invoke(countersign, ["log", "replay", *words, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def commands(recorded: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setattr("app.cli.log.wired", lambda: recorded.parts)
+    return recorded
+
+
+def test_another_mapping_is_shown_by_vendor_and_field_without_a_word_of_the_note_and_sends_nothing(
+    commands: Service,
+) -> None:
+    writes = [len(commands.ehr.qa(name, "writes")) for name in ("epic", "reference")]
+
+    shown = run("--mapping", "note-2")
+
+    fields = {"content[].attachment.title": 1, "description": 1}
+    assert shown["past"] == {"epic": {"writes": 1, "changed": 1, "refused": 0, "fields": fields}}
+    assert shown["pending"] == {"reference": {"writes": 1, "changed": 1, "refused": 0, "fields": fields}}
+    assert run("--mapping", "note-1")["past"]["epic"]["changed"] == 0
+    assert [len(commands.ehr.qa(name, "writes")) for name in ("epic", "reference")] == writes
+    assert shown["regenerated"] == 0
+    assert replayed_payloads(commands.parts).identical == 2
+
+
+def test_what_was_never_sent_is_regenerated_as_it_was_approved_and_then_filed_so(commands: Service) -> None:
+    """Key, identifier and ledger stay; what left, and who approved it, stands in the log."""
+    parts = commands.parts
+    with parts.database.read() as tx:
+        before = tx.execute(select(ledger).order_by(ledger.c.idempotency_key)).all()
+    shown = run("--mapping", "note-2")
+
+    done = run("--mapping", "note-2", "--approve", shown["approve"])
+    again = run("--mapping", "note-2")
+
+    assert done["regenerated"] == 1
+    assert (again["pending"]["reference"]["changed"], again["approve"]) == (0, "")
+    with parts.database.read() as tx:
+        assert tx.execute(select(ledger).order_by(ledger.c.idempotency_key)).all() == before
+    assert replayed_payloads(parts) == ReplayedPayloads(identical=2, different=(), other_version=0)
+    assert replayed_log(commands).ok
+    back = commands.open_chart(ehr="reference")
+    commands.work()
+    state = back.writeback()
+    assert state.stage == "verified"
+    assert state.queued.mapping_version == "note-2"
+    filed = next(
+        one for one in commands.ehr.qa("reference", "resources/DocumentReference") if one["id"] == state.resource_id
+    )
+    assert re.fullmatch(r".+, \d{4}-\d\d-\d\d", filed["description"])
+
+
+def test_the_canary_files_a_copy_in_a_sandbox_tenant_and_tells_what_the_ehr_does_otherwise(commands: Service) -> None:
+    chart = commands.drafted(patient="Nair, Priya")
+    chart.settle()
+    chart.sign()
+    commands.work()
+    before = len(commands.ehr.qa("epic", "resources/DocumentReference"))
+    sing = ["log", "canary", "harbor-epic", "--most", "1", "--json"]
+
+    same = CliRunner().invoke(countersign, sing)
+    commands.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="text_crlf")
+    other = CliRunner().invoke(countersign, sing)
+    commands.change_tenant("harbor-epic", environment="production")
+    refused = CliRunner().invoke(countersign, sing)
+
+    assert (same.exit_code, json.loads(same.stdout)["writes"][0]["outcome"]) == (0, "same")
+    assert (other.exit_code, json.loads(other.stdout)["writes"][0]["now"]) == (1, ["text"])
+    assert isinstance(refused.exception, Refused)
+    copies = commands.ehr.qa("epic", "resources/DocumentReference")[before:]
+    assert {one["identifier"][0]["system"] for one in copies} == {"urn:countersign:canary"}
+    assert len(copies) == 2
+    assert replayed_log(commands).ok
+
+
+def test_what_was_not_shown_is_not_approved_and_what_was_sent_does_not_change(commands: Service) -> None:
+    shown = run("--mapping", "note-2")
+    commands.signed(patient="Cho, Raymond")
+
+    stale = CliRunner().invoke(countersign, ["log", "replay", "--mapping", "note-2", "--approve", shown["approve"]])
+
+    assert isinstance(stale.exception, Conflict)
+    anew = run("--mapping", "note-2")
+    commands.work()
+    command = RegenerateWrite(b"{}", "note-2")
+    with commands.parts.database.read() as tx:
+        sent = [
+            row.writeback_id
+            for row in tx.execute(select(write_status.c.writeback_id, write_status.c.attempts))
+            if row.attempts
+        ]
+    for writeback_id in sent:
+        tenant = "harbor-epic"
+        with commands.parts.database.write() as tx:
+            late = commands.parts.writebacks.regenerate(tx, tenant, writeback_id, command, "cli:x", commands.clock())
+        assert not late
+    assert anew["pending"]["epic"]["writes"] == 1
+    assert run("--mapping", "note-2")["pending"].keys() == {"reference"}

@@ -27,7 +27,7 @@ from app.writebacks.state import Stage
 from launch.id_token import IDTokens
 from tests.races.at_once import at_once, failures
 from tests.service import OpenChart, Service
-from vendors.contract import VendorAdapter
+from vendors.contract import VendorAdapter, Write
 from vendors.epic import Epic
 from vendors.errors import NotAuthorized, TokenRefused
 from vendors.fhir_r4 import FHIRR4
@@ -140,7 +140,7 @@ def test_a_refresh_token_that_is_not_replaced_stays(service: Service) -> None:
 
 
 def test_a_worker_renews_and_files_after_the_first_token_has_ended(service: Service) -> None:
-    """A47: offline access is asked for, so the clinician may leave."""
+    """A47, F20: offline access is asked for, so the clinician may leave."""
     chart = service.signed(ehr="reference")
     assert "offline_access" in chart.launch().scopes.split()
     soon_over(service)
@@ -160,7 +160,7 @@ def test_a_tenant_says_how_long_access_may_last(service: Service, asked: str, sc
 
 
 def test_a_logout_at_the_ehr_parks_what_is_not_yet_filed(service: Service) -> None:
-    """A47: online access dies with the EHR's session; finish or park."""
+    """A47, F21: online access dies with the EHR's session; finish or park."""
     service.change_tenant("reference-hospital", background_access="online")
     chart = service.signed(ehr="reference", patient="Cho, Raymond")
     service.ehr.arm("reference", interaction="refresh", fault="token_expired_refresh")
@@ -252,7 +252,7 @@ def test_a_lost_answer_is_asked_for_once_more(service: Service) -> None:
 def test_after_a_second_lost_answer_or_a_token_used_up_the_clinician_signs_in_again(
     service: Service, fault: str, times: int, reason: str
 ) -> None:
-    """A51: never a third request."""
+    """A51, F19: never a third request."""
     chart = service.open_chart(ehr="reference")
     soon_over(service)
     service.ehr.arm("reference", interaction="refresh", fault=fault, times=times)
@@ -389,7 +389,7 @@ def test_403_is_not_renewed(service: Service) -> None:
 
 
 def test_a_note_that_was_refused_for_its_token_goes_again_as_an_attempt_of_its_own(service: Service) -> None:
-    """A67: each attempt is in the log before it leaves, and the note is in the chart once."""
+    """A67, F18: each attempt is in the log before it leaves, and the note is in the chart once."""
     chart = service.signed(ehr="reference")
     service.ehr.arm("reference", interaction="create", fault="token_expired", resource_type="DocumentReference")
 
@@ -407,7 +407,7 @@ def test_a_note_that_was_refused_for_its_token_goes_again_as_an_attempt_of_its_o
 
 
 def test_a_note_that_is_refused_under_the_new_token_too_waits_for_its_signer(service: Service) -> None:
-    """A67: bounded, for the note and for its Provenance."""
+    """A67, F18: bounded, for the note and for its Provenance."""
     chart = service.signed(ehr="reference", patient="Cho, Raymond")
     before = issued(service)
     service.ehr.arm("reference", interaction="create", fault="token_expired", times=None)
@@ -449,7 +449,7 @@ def signer(launch: Any) -> Signer:
 
 
 def test_only_the_signers_own_launch_opens_the_door_for_a_note(service: Service) -> None:
-    """A63: another person, another chart or another EHR does not, and no token is handed out."""
+    """A63, F19, F21, I6: another person, another chart or another EHR does not, and no token is handed out."""
     chart = service.open_chart(ehr="reference")
     launch = chart.launch()
     own = signer(launch)
@@ -470,20 +470,21 @@ def test_only_the_signers_own_launch_opens_the_door_for_a_note(service: Service)
 
 
 def test_no_transport_but_the_signers_files_a_note(service: Service) -> None:
-    """A63: at run time; nothing is sent."""
+    """A63, F21, I6: at run time; nothing is sent."""
     chart = service.open_chart(ehr="reference")
     before = len(service.ehr.qa("reference", "writes"))
     adapter, reading = service.parts.ehrs.adapter(REFERENCE), use(service, chart)
-    for file in (adapter.create_note, adapter.create_provenance):
-        with pytest.raises(NotTheSigners):
-            file(reading, b"{}")  # type: ignore[arg-type]
+    with pytest.raises(NotTheSigners):
+        adapter.send(reading, Write("DocumentReference", "create", b"{}"))  # type: ignore[arg-type]
+    with pytest.raises(NotTheSigners):
+        adapter.create_provenance(reading, b"{}")  # type: ignore[arg-type]
     assert len(service.ehr.qa("reference", "writes")) == before
 
 
 @pytest.mark.parametrize("adapter", [VendorAdapter, FHIRR4, Epic])
 def test_the_types_say_so_too(adapter: type) -> None:
     """A63: mypy refuses any other transport where a note or its Provenance is filed, with every adapter."""
-    for name in ("create_note", "create_provenance"):
+    for name in ("send", "create_provenance"):
         signature = inspect.signature(getattr(adapter, name))
         assert signature.parameters["transport"].annotation == "SignersTransport"
 

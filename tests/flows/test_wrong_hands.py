@@ -52,7 +52,7 @@ def test_cookies_of_many_launches_do_not_pile_up_until_nothing_works(service: Se
 
 
 def test_a_token_goes_only_to_the_address_that_it_was_granted_for(service: Service) -> None:
-    """E15."""
+    """E15, F45."""
     chart = service.signed()
     before = len(service.ehr.qa("reference", "requests"))
     tenant = service.parts.tenants.require("harbor-epic")
@@ -127,7 +127,7 @@ def test_a_destination_that_changed_after_the_page_was_read_stops_the_signature(
 
 
 def test_the_payload_is_a_function_of_the_signed_snapshot_alone(service: Service) -> None:
-    """E36."""
+    """E36, I5."""
     chart = service.signed()
     signed = chart.note().state.signed
     with service.parts.database.read() as tx:

@@ -3,12 +3,14 @@
 import os
 import signal
 
+import pytest
 import requests
 from sqlalchemy import create_engine, func, select
 
 from app.db import Database
 from app.demo.running import Demo
 from app.event_log.tables import events
+from tests.databases import PostgreSQLServer
 from tests.processes.clinician import Browser, Chart, eventually, our_notes, sandbox_of
 from tests.processes.conftest import Running
 
@@ -37,6 +39,7 @@ def recorded(running: Running, tag: str) -> int:
 def test_a_worker_killed_after_the_send_and_before_the_record_leaves_one_note_and_ends_verified(
     running: Running,
 ) -> None:
+    """F06, F34."""
     demo = running.demo
     chart = Browser(demo).open_chart(patient="Rivera, Ana")
     before = len(our_notes(demo))
@@ -58,6 +61,7 @@ def test_a_worker_killed_after_the_send_and_before_the_record_leaves_one_note_an
 
 
 def test_a_worker_killed_before_anything_was_sent_leaves_the_note_to_the_next_one(running: Running) -> None:
+    """F05, F34."""
     demo = running.demo
     chart = Browser(demo).open_chart(patient="Cho, Raymond")
     writes = len(sandbox_of(demo).qa("epic", "writes"))
@@ -74,7 +78,7 @@ def test_a_worker_killed_before_anything_was_sent_leaves_the_note_to_the_next_on
 
 
 def test_a_worker_that_sleeps_through_its_lease_changes_nothing_when_it_wakes(running: Running) -> None:
-    """The send was done, the answer never read: another worker has settled it when the first one wakes (F32)."""
+    """F07, F32: the send was done, the answer never read: another worker has settled it when the first one wakes (F32)."""
     demo = running.demo
     chart = Browser(demo).open_chart(patient="Brandt, Walter Emil")
     fault = {"interaction": "create", "resource_type": "DocumentReference", "fault": "commit_then_hang"}
@@ -100,6 +104,7 @@ def test_a_worker_that_sleeps_through_its_lease_changes_nothing_when_it_wakes(ru
 
 
 def test_what_redis_forgets_the_sweeper_finds(running: Running) -> None:
+    """F02, F03: Redis holds hints; everything in it is found again from the outbox."""
     demo = running.demo
     chart = Browser(demo).open_chart(patient="Nair, Priya")
     demo.processes.running["worker"].send_signal(signal.SIGSTOP)
@@ -115,18 +120,42 @@ def test_what_redis_forgets_the_sweeper_finds(running: Running) -> None:
 def test_without_redis_for_the_whole_run_nothing_is_lost_and_it_is_filed_when_redis_is_back(
     running: Running,
 ) -> None:
+    """F03: signed, copied and looked at without a queue; what waits is sent when there is one again."""
     demo = running.demo
     running.redis.stop()
 
     chart = Browser(demo).open_chart(patient="Varga, Tomas")
     chart.signed()
+    copied = Browser(demo).open_chart("athenaone").signed()
     assert "Waiting to be sent" in chart.status()
+    assert copied.post("note/copied").status_code == 303
     assert our_notes(demo, patient="Varga, Tomas") == []
     running.restart_redis()
     demo.processes.restart_dead()
 
     chart.wait_until_verified()
     assert len(our_notes(demo, patient="Varga, Tomas")) == 1
+
+
+@pytest.mark.parametrize("running", ["postgresql"], indirect=True)
+def test_a_database_that_crashes_in_the_middle_of_everything_loses_nothing_and_doubles_nothing(
+    running: Running, postgresql: PostgreSQLServer
+) -> None:
+    """F08, F37: one note is being sent, two wait, when the power goes; what was committed is played back."""
+    demo = running.demo
+    patients = ("Rahman, Aisha", "Whitfield, George Alan", "Marchetti, Sofia Elena")
+    fault = {"interaction": "create", "resource_type": "DocumentReference", "fault": "commit_then_hang"}
+    sandbox_of(demo).arm("epic", **fault, seconds=5)
+
+    charts = {patient: Browser(demo).open_chart(patient=patient).signed() for patient in patients}
+    eventually("the EHR has stored the first", lambda: our_notes(demo, patient=patients[0]))
+    postgresql.crash_and_start_again()
+    demo.processes.restart_dead()
+
+    for patient, chart in charts.items():
+        eventually("the page is there again", lambda page=chart: answers(page))
+        chart.wait_until_verified()
+        assert len(our_notes(demo, patient=patient)) == 1
 
 
 def test_a_web_process_killed_after_the_signature_loses_nothing(running: Running) -> None:

@@ -2,8 +2,8 @@
 
 It finds: a change of any byte of any event, of the sealed bytes that an event refers to, a deleted, inserted or moved
 event, and a truncated tail as long as the recorded heads stand. It cannot find a tail that was cut off together with
-its recorded head, nor a history that was rewritten from some event to the end: nothing inside one database can, and
-signed checkpoints outside of it are what will (conformance E40).
+its recorded head, nor a history that was rewritten from some event to the end: nothing inside one database can. The
+signed checkpoints outside of it do, and are tested by themselves (conformance E40).
 """
 
 import json
@@ -211,7 +211,7 @@ def test_a_tail_that_was_cut_off_is_found_while_the_recorded_head_stands(record:
 
 
 def test_a_tail_that_was_cut_off_together_with_its_head_is_not_found(record: Service) -> None:
-    """The limit of every chain that has no witness outside its database; checkpoints will close it (E40)."""
+    """The limit of every chain without a witness outside its database; `tests/flows/test_checkpoints.py` closes it."""
     with behind_its_back(record) as tx:
         last = sequences(tx)[-1]
         change(tx, "DELETE FROM events WHERE sequence = :last", last=last)
@@ -280,7 +280,7 @@ def log_verify(record: Service) -> Run:
 def test_the_command_says_so_and_its_exit_code_too(record: Service, log_verify: Run) -> None:
     with record.parts.database.read() as tx:
         number = len(sequences(tx))
-    assert log_verify() == (0, {"ok": True, "events": number, "problems": []})
+    assert log_verify() == (0, {"ok": True, "events": number, "checkpoints": 0, "problems": []})
 
     with behind_its_back(record, keep=True) as tx:
         before = tx.execute(text("SELECT actor FROM events WHERE sequence = 2")).scalar_one()

@@ -23,6 +23,7 @@ def file_once_more(service: Service, chart: OpenChart) -> None:
 
 
 def test_a_note_that_was_filed_without_an_id_and_is_found_twice_is_given_to_a_person(service: Service) -> None:
+    """F16, F27."""
     chart = service.signed()
     service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="commit_without_location")
     service.ehr.arm("epic", interaction="search", resource_type="DocumentReference", fault="answer_500")
@@ -38,6 +39,7 @@ def test_a_note_that_was_filed_without_an_id_and_is_found_twice_is_given_to_a_pe
 
 
 def test_a_note_whose_outcome_is_unknown_and_is_found_twice_is_given_to_a_person(service: Service) -> None:
+    """F27."""
     chart = service.signed()
     service.ehr.arm("epic", interaction="create", resource_type="DocumentReference", fault="commit_then_500")
     service.work()

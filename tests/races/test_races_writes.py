@@ -45,6 +45,7 @@ def ready_to_sign(service: Service, **kwargs: Any) -> OpenChart:
 
 
 def test_signing_from_two_threads_gives_one_signature_one_order_and_the_same_answer(service: Service) -> None:
+    """F40, I1."""
     chart = ready_to_sign(service)
     signing, order = service.parts.signing, command(chart)
 
@@ -61,6 +62,7 @@ def test_signing_from_two_threads_gives_one_signature_one_order_and_the_same_ans
 def test_signing_again_gives_the_same_answer_even_when_the_ehr_is_down_and_the_token_has_ended(
     service: Service,
 ) -> None:
+    """F40."""
     chart = ready_to_sign(service)
     order = command(chart)
     first = service.parts.signing.sign(order)
@@ -73,6 +75,7 @@ def test_signing_again_gives_the_same_answer_even_when_the_ehr_is_down_and_the_t
 
 
 def test_two_tabs_that_sign_at_once_both_arrive_at_the_filed_page(service: Service) -> None:
+    """F40."""
     chart = ready_to_sign(service)
     form, token = chart.sign_form(), chart.csrf()
 
@@ -113,12 +116,10 @@ def zombie_and_successor(service: Service) -> tuple[OpenChart, Lease, Lease]:
         [partition] = due_partitions(tx, service.clock())
     lease = service.parts.drain._lease
     with service.parts.database.write() as tx:
-        zombie = outbox.claim(tx, partition, service.clock(), lease)
+        [zombie] = outbox.claim(tx, partition, service.clock(), lease).leases
     service.clock.advance(seconds=lease.total_seconds())
     with service.parts.database.write() as tx:
-        successor = outbox.claim(tx, partition, service.clock(), lease)
-    assert zombie is not None
-    assert successor is not None
+        [successor] = outbox.claim(tx, partition, service.clock(), lease).leases
     return chart, zombie, successor
 
 
@@ -131,6 +132,7 @@ def zombie_and_successor(service: Service) -> tuple[OpenChart, Lease, Lease]:
     ids=lambda order: type(order).__name__,
 )
 def test_a_worker_with_an_overtaken_fence_is_stopped_and_changes_nothing(service: Service, order: Any) -> None:
+    """F32, I4."""
     chart, zombie, successor = zombie_and_successor(service)
     before = (chart.writeback(), count(service, events), count(service, ledger, ledger.c.filed_as.isnot(None)))
 
@@ -143,6 +145,7 @@ def test_a_worker_with_an_overtaken_fence_is_stopped_and_changes_nothing(service
 
 
 def test_two_drains_of_one_partition_at_once_send_each_note_once(service: Service) -> None:
+    """C08, F04, F36: whoever sends is alone with the note, so no two conditional creates race."""
     charts = [service.signed(patient=name) for name in ("Rivera, Ana", "Ortega, María Guadalupe")]
     sent_before = len(service.ehr.qa("epic", "writes"))
     partition = Partition(charts[0].launch().tenant_id, charts[0].writeback().order.workflow)
@@ -264,3 +267,24 @@ def test_the_state_of_a_write_is_the_same_in_every_process(
         state = load(tx, chart.launch().tenant_id, chart.note().state.signed.writeback_id)
 
     assert state == chart.writeback()
+
+
+def test_a_note_taken_back_while_a_worker_begins_is_either_stopped_or_sent(service: Service) -> None:
+    """F42: whichever is first, nobody waits for ever, and the chart and the page agree."""
+    chart = service.signed(ehr="reference")
+    form = {"csrf": chart.csrf()}
+
+    answers = at_once(
+        service.work,
+        lambda: chart.client.post(
+            f"{chart.path}/note/take-back", base_url=service.origin, data=form, headers={"Origin": service.origin}
+        ),
+    )
+
+    assert failures(answers) == []
+    service.work()
+    state = chart.writeback()
+    assert (answers[1].status_code, state.stage, bool(state.attempts)) in (
+        (303, Stage.CANCELLED, False),
+        (403, Stage.VERIFIED, True),
+    )

@@ -1,5 +1,4 @@
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -22,31 +21,9 @@ def _notes(sandbox: RunningSandbox) -> int:
 
 
 @pytest.mark.parametrize(
-    ("fault", "status", "stored"),
-    [
-        ("answer_500", 500, 0),
-        ("commit_then_500", 500, 1),
-        ("answer_html", 502, 0),
-        ("answer_html_as_success", 200, 0),
-        ("answer_empty", 200, 0),
-        ("answer_412", 412, 0),
-        ("answer_202", 202, 0),
-        ("commit_without_location", 201, 1),
-        ("commit_then_garbled", 201, 1),
-    ],
+    ("fault", "stored"),
+    [("drop_connection", 0), ("commit_then_drop", 1), ("reset_connection", 0), ("commit_then_reset", 1)],
 )
-def test_b23_a_fault_answers_wrong_and_stores_or_not(
-    sandbox: RunningSandbox, app: App, fault: str, status: int, stored: int
-) -> None:
-    """B23."""
-    before = _notes(sandbox)
-    sandbox.arm("reference", interaction="create", resource_type="DocumentReference", fault=fault)
-    assert app.fhir("POST", "DocumentReference", app.note()).status_code == status
-    assert _notes(sandbox) - before == stored
-    assert app.fhir("POST", "DocumentReference", app.note()).status_code == 201, "armed for one time only"
-
-
-@pytest.mark.parametrize(("fault", "stored"), [("drop_connection", 0), ("commit_then_drop", 1)])
 def test_b23_a_dropped_connection_gives_no_answer(sandbox: RunningSandbox, app: App, fault: str, stored: int) -> None:
     """B23."""
     before = _notes(sandbox)
@@ -70,43 +47,6 @@ def test_b23_a_hanging_server_times_out_and_serves_the_others_meanwhile(
     assert app.fhir("GET", "Patient/1001").status_code == 200
     assert time.monotonic() - started < 1
     assert _notes(sandbox) - before == stored
-
-
-def test_b23_retry_after_comes_in_seconds_and_as_a_date(sandbox: RunningSandbox, app: App) -> None:
-    """B23."""
-    sandbox.arm("reference", interaction="create", fault="answer_429", seconds=7)
-    sandbox.arm("reference", interaction="create", fault="answer_503_date", seconds=7)
-    assert app.fhir("POST", "DocumentReference", app.note()).headers["Retry-After"] == "7"
-    assert app.fhir("POST", "DocumentReference", app.note()).headers["Retry-After"].endswith("GMT")
-
-
-@pytest.mark.parametrize("ehr_patient", [("reference", "1001"), ("epic", "e1001")])
-@pytest.mark.parametrize("fault", ["drop_identifier", "drop_label", "drop_author", "rewrite_text"])
-def test_b23_what_is_stored_can_differ_from_what_was_sent(
-    sandbox: RunningSandbox, fault: str, ehr_patient: tuple[str, str]
-) -> None:
-    """B23."""
-    ehr, patient = ehr_patient
-    app = App(sandbox, ehr, patient).launched()
-    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "AIAST"}
-    author = {"reference": f"Practitioner/{'e' if ehr == 'epic' else ''}dr-1"}
-    note = app.note(meta={"security": [label]}, author=[author])
-    sandbox.arm(ehr, interaction="create", fault=fault)
-    stored = app.fhir("POST", "DocumentReference", note, Prefer="return=representation").json()
-    assert ("identifier" in stored) == (fault != "drop_identifier")
-    assert ("security" in stored["meta"]) == (fault != "drop_label")
-    assert ("author" in stored) == (fault != "drop_author")
-
-
-def test_b23_a_search_can_lag_behind_a_write(sandbox: RunningSandbox, app: App) -> None:
-    """B23."""
-    sandbox.arm("reference", interaction="create", fault="search_lag", seconds=1)
-    note = app.fhir("POST", "DocumentReference", app.note()).json()
-    search = f"DocumentReference?patient=1001&identifier={note['identifier'][0]['value']}"
-    assert app.fhir("GET", f"DocumentReference/{note['id']}").status_code == 200
-    assert app.fhir("GET", search).json()["total"] == 0
-    time.sleep(1.1)
-    assert app.fhir("GET", search).json()["total"] == 1
 
 
 def test_b23_a_token_response_can_miss_the_patient_or_name_another(sandbox: RunningSandbox) -> None:
@@ -141,36 +81,10 @@ def test_b23_an_id_token_can_be_bad_in_every_way(
             jwt.decode(app.grant["id_token"], keys, algorithms=["RS256"])
 
 
-def test_b23_if_none_exist_can_be_ignored(sandbox: RunningSandbox, app: App) -> None:
-    """B23."""
-    note = app.note()
-    condition = f"identifier=urn:test|{note['identifier'][0]['value']}"
-    app.fhir("POST", "DocumentReference", note, If_None_Exist=condition)
-    sandbox.arm("reference", interaction="create", fault="condition_ignored")
-    assert app.fhir("POST", "DocumentReference", note, If_None_Exist=condition).status_code == 201
-
-
-def test_b23_if_none_exist_can_be_racy(sandbox: RunningSandbox, app: App) -> None:
-    """B23."""
-    note = app.note()
-    condition = f"identifier=urn:test|{note['identifier'][0]['value']}"
-    sandbox.arm("reference", fault="condition_racy", seconds=0.5, times=2)
-    with ThreadPoolExecutor(2) as pool:
-        sent = [pool.submit(app.fhir, "POST", "DocumentReference", note, If_None_Exist=condition) for _ in range(2)]
-        assert [reply.result().status_code for reply in sent] == [201, 201]
-    assert app.fhir("POST", "DocumentReference", note, If_None_Exist=condition).status_code == 412, "now there are two"
-
-
-def test_b23_a_provenance_can_be_refused_alone(sandbox: RunningSandbox, app: App) -> None:
-    """B23."""
-    sandbox.arm("reference", interaction="create", resource_type="Provenance", fault="answer_422")
-    assert app.fhir("POST", "DocumentReference", app.note()).status_code == 201
-    assert app.fhir("POST", "Provenance", {"resourceType": "Provenance"}).status_code == 422
-
-
 def test_b23_x_provenance_is_ignored(sandbox: RunningSandbox, app: App) -> None:
     """B23."""
     before = len(sandbox.qa("reference", "resources/Provenance"))
+    sandbox.arm("reference", fault="x_provenance_ignored")
     assert app.fhir("POST", "DocumentReference", app.note(), X_Provenance="{}").status_code == 201
     assert len(sandbox.qa("reference", "resources/Provenance")) == before
 

@@ -145,3 +145,24 @@ def test_faults_of_the_whole_ehr_are_switched_on_the_page_without_scripts(sandbo
     wrong = requests.post(f"{url}/faults", data={"fault": "catch_fire"}, timeout=TIMEOUT)
     assert wrong.status_code == 422
     assert "no such knob: catch_fire" in wrong.text
+
+
+def test_a_fault_by_chance_and_a_persons_edit_are_set_on_the_page_without_scripts(sandbox: RunningSandbox) -> None:
+    """B23: resource type, request number, probability and seed; then what a person does in the chart."""
+    url = f"{sandbox.local}/reference/launcher"
+    chance = {"probability": "0.25", "seed": "7", "from_request": "3", "resource_type": "Task", "times": "always"}
+    on = {"fault": "random", "drawn": ["commit_then_500", "answer_429"], **chance}
+    requests.post(f"{url}/faults", data=on, timeout=TIMEOUT, allow_redirects=False).raise_for_status()
+    shown = requests.get(url, timeout=TIMEOUT).text
+    assert "One of: commit_then_500, answer_429" in shown
+    assert "probability 0.25 by seed 7" in shown
+    sandbox.clear_faults("reference")
+    app = App(sandbox).launched()
+    note = app.fhir("POST", "DocumentReference", app.note()).json()
+    said = {"action": "amend", "resource": f"DocumentReference/{note['id']}", "by": "dr-2", "text": "", "into": ""}
+    back = requests.post(f"{url}/edits", data=said, timeout=TIMEOUT, allow_redirects=False)
+    assert back.headers["Location"] == f"{sandbox.origin}/reference/launcher#edits"
+    assert f"DocumentReference/{note['id']}, version 2" in requests.get(url, timeout=TIMEOUT).text
+    wrong = requests.post(f"{url}/edits", data={"action": "sign", "resource": "Task/none"}, timeout=TIMEOUT)
+    assert wrong.status_code == 422
+    assert "Nothing was changed" in wrong.text

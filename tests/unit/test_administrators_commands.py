@@ -1,32 +1,45 @@
 """The commands on administrators' accounts, as an operator types them."""
 
+import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from app.settings import ROOT
+from app.cli.__main__ import main
 
 PASSWORD = "four unrelated words here"
-Ended = subprocess.CompletedProcess[str]
+
+
+class Ended(NamedTuple):
+    """How a command ended, as its shell would see it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @pytest.fixture
-def run(migrated_sqlite: Path, tmp_path: Path) -> Any:
+def run(
+    migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Any:
     shutil.copy(migrated_sqlite, tmp_path / "countersign.db")
-    settings = {"COUNTERSIGN_HOME": str(tmp_path), "COUNTERSIGN_LAKESIDE_SECRET": "of-the-sandbox"}
+    monkeypatch.setenv("COUNTERSIGN_HOME", str(tmp_path))
+    monkeypatch.setenv("COUNTERSIGN_LAKESIDE_SECRET", "of-the-sandbox")
 
     def run(*words: str, typed: str = "") -> Ended:
-        command = [sys.executable, "-m", "app.cli", "admin", *words]
-        environment = os.environ | settings
-        return subprocess.run(
-            command, input=typed, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        monkeypatch.setattr(sys, "argv", ["countersign", "admin", *words])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capfd.readouterr()
+        code = ended.value.code
+        # A text for a code is what the interpreter prints on standard error before it ends with 1.
+        words_of_code = f"{code}\n" if isinstance(code, str) else ""
+        return Ended(1 if isinstance(code, str) else int(code or 0), said.out, said.err + words_of_code)
 
     return run
 

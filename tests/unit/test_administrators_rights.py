@@ -14,7 +14,11 @@ SEES = {
     Area.AUDIT: {Role.COMPLIANCE},
     Area.OPERATIONS: {Role.IT_ADMIN, Role.OPERATIONS, Role.PRODUCT},
 }
-DOES = {Act.TURN_SWITCH: {Role.IT_ADMIN, Role.OPERATIONS}, Act.CHANGE_PHASE: {Role.IT_ADMIN, Role.PRODUCT}}
+DOES = {
+    Act.TURN_SWITCH: {Role.IT_ADMIN, Role.OPERATIONS},
+    Act.END_WRITE: {Role.IT_ADMIN, Role.OPERATIONS},
+    Act.CHANGE_PHASE: {Role.IT_ADMIN, Role.PRODUCT},
+}
 
 
 @pytest.mark.parametrize(("role", "area"), [*product(Role, Area)])

@@ -3,7 +3,17 @@ import pytest
 from app.errors import Corrupt, Refused, StaleEdit
 from app.event_log.event import CATALOGUE
 from app.notes import decide
-from app.notes.events import ClaimConfirmed, ClaimEdited, ClaimRemoved, ClaimRestored, DraftRecorded, NoteSigned
+from app.notes.events import (
+    AmendmentBegun,
+    AmendmentDropped,
+    ClaimConfirmed,
+    ClaimEdited,
+    ClaimRemoved,
+    ClaimRestored,
+    DraftRecorded,
+    NoteRetracted,
+    NoteSigned,
+)
 from app.notes.state import TRANSITIONS, Stage, fold
 from tests.factories import REF, recorded
 
@@ -78,3 +88,34 @@ def test_a_stale_revision_is_a_conflict_and_a_signed_note_a_refusal() -> None:
         decide.edit_claim(edited, "c1", 0, REF)
     with pytest.raises(Refused):
         decide.edit_claim(fold(history(DRAFTED, SIGNED)), "c1", 0, REF)
+
+
+CORRECTING = AmendmentBegun(launch_id="l", kind="correction", reason="mistake")
+ADDING = AmendmentBegun(launch_id="l", kind="addendum", reason="omission")
+
+
+def test_a_signed_note_changes_only_under_a_correction_that_was_begun() -> None:
+    """C37."""
+    signed = history(DRAFTED, SIGNED)
+    with pytest.raises(Corrupt):
+        fold([*signed, *history(DRAFTED, SIGNED, ClaimConfirmed(claim_id="c1"))[2:]])
+    correcting = fold(history(DRAFTED, SIGNED, CORRECTING, ClaimEdited(claim_id="c1", text=REF)))
+    assert (correcting.stage, correcting.lines_may_change) == (Stage.AMENDING, True)
+    assert not fold(history(DRAFTED, SIGNED, ADDING)).lines_may_change
+
+
+def test_a_correction_given_up_leaves_no_trace_in_the_lines_but_a_higher_revision() -> None:
+    confirmed, edited = ClaimConfirmed(claim_id="c1"), ClaimEdited(claim_id="c1", text=REF)
+    dropped = fold(history(DRAFTED, confirmed, SIGNED, CORRECTING, edited, AmendmentDropped()))
+    mark = dropped.mark("c1")
+    assert (dropped.stage, mark.confirmed, mark.text, mark.revision) == (Stage.SIGNED, True, None, 3)
+
+
+def test_each_signature_and_each_retraction_is_a_version_with_a_write_of_its_own() -> None:
+    """F40."""
+    corrected = SIGNED.model_copy(update={"note_version": 2, "kind": "correction", "writeback_id": "w2"})
+    retracted = NoteRetracted(launch_id="l", note_version=3, retracts="w2", reason="duplicate", writeback_id="w3")
+    state = fold(history(DRAFTED, SIGNED, CORRECTING, corrected, retracted))
+    assert state.stage is Stage.RETRACTED
+    assert state.writes == (("note", "w"), ("correction", "w2"), ("retraction", "w3"))
+    assert state.next_version == 4

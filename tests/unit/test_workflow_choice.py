@@ -59,4 +59,4 @@ def test_the_first_workflow_that_fits_the_visit_is_its_own(visit: dict | None, e
 
 def test_a_workflow_that_was_taken_out_of_a_file_goes_on_by_the_first_ones_rules() -> None:
     gone = TENANT.workflow_named("gone")
-    assert (gone.id, gone.ruleset, gone.queue) == ("gone", "standard-1", "countersign")
+    assert (gone.id, gone.ruleset, gone.queue) == ("gone", "standard-2", "countersign")

@@ -52,17 +52,20 @@ def test_every_stage_can_be_reached() -> None:
 
 @pytest.mark.parametrize("stage_events", [(), (BEGUN, FILED)])
 def test_an_unknown_outcome_can_only_follow_a_begun_attempt(stage_events) -> None:
+    """I2."""
     with pytest.raises(Corrupt):
         decided(state(*stage_events), commands.MarkUnknown("ReadTimeout", NOON))
 
 
 def test_a_second_attempt_cannot_begin_while_the_first_ones_outcome_is_unknown() -> None:
+    """I3."""
     unknown = state(BEGUN, OutcomeBecameUnknown(reason="ReadTimeout"))
     with pytest.raises(Corrupt):
         decided(unknown, commands.BeginAttempt(2))
 
 
 def test_absence_is_proven_only_by_asking_often_enough() -> None:
+    """F26."""
     unknown = state(BEGUN, OutcomeBecameUnknown(reason="ReadTimeout"))
     first = decided(unknown, commands.NoteAbsence(needed=2, due_at=NOON + timedelta(seconds=5)))
     assert first.event.tag == "writeback:absence:seen"
@@ -110,6 +113,7 @@ def test_a_verified_write_that_stops_for_its_provenance_is_verified_again_when_i
     ],
 )
 def test_evidence_of_success_is_never_downgraded(command: commands.Command) -> None:
+    """I4."""
     for before in (state(BEGUN, FILED), state(BEGUN, FILED, VERIFIED)):
         with pytest.raises(Corrupt):
             decided(before, command)
@@ -149,6 +153,7 @@ def test_a_failed_send_becomes_the_right_command(error: errors.VendorError, comm
 
 
 def test_only_what_was_certainly_not_executed_is_sent_again_without_asking() -> None:
+    """F09, F10, F11, I3."""
     postponed = {leaf for leaf, step in STEPS.items() if step is NextStep.POSTPONE}
     assert postponed == {errors.NotSent, errors.Throttled, errors.TokenNotRenewed}
 

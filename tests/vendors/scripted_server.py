@@ -93,7 +93,7 @@ def _handler(scripted: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             scripted.requests.append(request)
             _deliver(self, scripted, scripted.answer(request))
 
-        do_GET = do_POST = _serve  # noqa: N815 - the names that http.server looks for
+        do_GET = do_POST = do_PUT = do_PATCH = _serve  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, *_: Any) -> None:
             """Nothing: the test reads `requests`."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from vendors.contract import SignedNote
+from vendors.contract import SignedNote, Write
 
 CENTRAL = timezone(timedelta(hours=-6))
 
@@ -33,3 +33,7 @@ def a_signed_note(**changes: Any) -> SignedNote:
         file_as="final",
     )
     return replace(note, **changes)
+
+
+def created(payload: bytes) -> Write:
+    return Write("DocumentReference", "create", payload)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from scripted_server import Answer, Reply, Request, ScriptedServer, bundle, fhir
-from signed_notes import TEXT, a_signed_note
+from signed_notes import TEXT, a_signed_note, created
 
 from vendors import errors
 from vendors.contract import VendorAdapter
@@ -49,12 +49,13 @@ def test_a_vendor_that_takes_no_notes_is_sent_none(
     server = serve(lambda request: Reply(201))
     payload = adapters[vendor].render_note(a_signed_note())
     with pytest.raises(errors.Unsupported) as caught:
-        adapters[vendor].create_note(transport_to(server), payload)
+        adapters[vendor].send(transport_to(server), created(payload))
     assert (caught.value.vendor, caught.value.operation) == (vendor, "create DocumentReference")
     assert server.requests == []
 
 
 def test_epic_gets_no_provenance_and_is_not_asked_for_one(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    """C26."""
     server = serve(lambda request: Reply(201))
     with pytest.raises(errors.Unsupported):
         adapters["epic"].create_provenance(transport_to(server), b"{}")
@@ -66,10 +67,11 @@ def test_epic_gets_no_provenance_and_is_not_asked_for_one(serve: Serve, transpor
 def test_a_create_is_conditional_only_where_the_profile_says_that_it_is_honoured(
     serve: Serve, transport_to: To, adapters: Adapters
 ) -> None:
+    """C06, C07."""
     server = serve(lambda request: Reply(201, headers={"Location": "DocumentReference/d1"}))
     for vendor in ("reference", "epic"):
         payload = adapters[vendor].render_note(a_signed_note())
-        assert adapters[vendor].create_note(transport_to(server), payload).resource_id == "d1"
+        assert adapters[vendor].send(transport_to(server), created(payload)).resource_id == "d1"
     conditions = [request.headers.get("If-None-Exist") for request in server.requests]
     assert conditions == [
         "identifier=https%3A%2F%2Fcountersign.example%2Fnotes%7Ctenant-1%2Fnote-7%2F1",
@@ -83,7 +85,7 @@ def test_epics_403_says_whose_right_is_missing(
 ) -> None:
     payload = adapters["epic"].render_note(a_signed_note())
     with pytest.raises(errors.NotAuthorized) as caught:
-        adapters["epic"].create_note(transport_to(serve(lambda request: Reply(403, body))), payload)
+        adapters["epic"].send(transport_to(serve(lambda request: Reply(403, body))), created(payload))
     assert whose in caught.value.issue_codes
     assert caught.value.status == 403
 
@@ -92,6 +94,7 @@ def test_epics_403_says_whose_right_is_missing(
 
 
 def test_a_note_is_read_back_with_everything_to_compare(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    """C19."""
     adapter = adapters["reference"]
     reply = fhir(in_chart(adapter, meta={"versionId": "2", "security": [{"system": "s", "code": "AIAST"}]}))
     note = adapter.read_note(transport_to(serve(lambda request: reply)), "d1")
@@ -146,12 +149,14 @@ def test_text_that_lives_in_a_binary_is_fetched(serve: Serve, transport_to: To, 
 def test_a_stored_note_that_no_model_would_accept_is_still_read(
     serve: Serve, transport_to: To, adapters: Adapters, content: Any
 ) -> None:
+    """C18."""
     odd = {"resourceType": "DocumentReference", "id": "d1", "content": content, "author": "x", "meta": 3}
     note = adapters["epic"].read_note(transport_to(serve(lambda request: fhir(odd))), "d1")
     assert (note.text, note.patient, note.authors, note.encounter) == ("", "", (), None)
 
 
 def test_undecodable_text_is_marked_and_its_bytes_are_kept(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    """C18, C19."""
     data = base64.b64encode(b"caf\xe9").decode()
     content = [{"attachment": {"contentType": "text/plain; charset=no-such", "data": data}}]
     reply = fhir(in_chart(adapters["epic"], content=content))
@@ -163,6 +168,7 @@ def test_undecodable_text_is_marked_and_its_bytes_are_kept(serve: Serve, transpo
 
 
 def test_where_identifiers_can_be_searched_they_are(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    """C20."""
     adapter = adapters["reference"]
     server = serve(lambda request: fhir(bundle(in_chart(adapter))))
     found = adapter.find_notes(transport_to(server), adapter.render_note(a_signed_note()))
@@ -176,6 +182,7 @@ def test_where_identifiers_can_be_searched_they_are(serve: Serve, transport_to: 
 def test_epic_is_asked_for_the_visits_notes_and_they_are_compared(
     serve: Serve, transport_to: To, adapters: Adapters
 ) -> None:
+    """C19, C20, F25: an identifier that was dropped does not make a second note."""
     epic = adapters["epic"]
     rewrapped = TEXT.replace("\r\n", "\n\n  ").replace("ñ", "n\u0303")
     chart = [
@@ -224,6 +231,7 @@ def test_the_text_of_another_patient_or_of_another_note_of_ours_is_not_fetched(
 def test_without_an_encounter_the_days_since_the_signature_are_listed(
     serve: Serve, transport_to: To, adapters: Adapters
 ) -> None:
+    """C20."""
     athenaone = adapters["athenaone"]
     server = serve(lambda request: fhir(bundle()))
     payload = athenaone.render_note(a_signed_note(encounter=None))
@@ -285,6 +293,7 @@ def test_a_note_whose_text_is_gone_is_unreadable_and_a_note_that_is_gone_is_not_
 
 
 def test_provenance_is_found_by_its_target(serve: Serve, transport_to: To, adapters: Adapters) -> None:
+    """C23, C25, C27: by target, whatever version of it a Provenance names."""
     mine = {"resourceType": "Provenance", "id": "v1"}
     server = serve(lambda request: fhir(bundle(mine)))
     assert adapters["reference"].find_provenance(transport_to(server), "DocumentReference/d1") == [mine]

@@ -258,6 +258,7 @@ def test_a_server_that_trickles_its_headers_under_tls_is_given_up(
 
 
 def test_a_refused_connection_is_not_connected() -> None:
+    """F09."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         origin = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -266,11 +267,13 @@ def test_a_refused_connection_is_not_connected() -> None:
 
 
 def test_an_unresolvable_name_is_not_connected() -> None:
+    """F09."""
     with pytest.raises(NotConnected):
         session_to("https://no-such-host.invalid").get("https://no-such-host.invalid/")
 
 
 def test_a_failed_tls_handshake_is_not_connected(serve: Serve) -> None:
+    """F09."""
     server = serve(saying(b"plain text, no TLS"))
     origin = f"https://127.0.0.1:{server.port}"
     with pytest.raises(NotConnected):
@@ -286,6 +289,7 @@ def test_an_untrusted_certificate_is_not_connected_even_if_the_caller_says_verif
 
 
 def test_a_broken_connection_after_sending_is_not_called_not_connected(serve: Serve) -> None:
+    """F10."""
     server = serve(lambda request: Reply(fault="reset"))
     with pytest.raises(requests.exceptions.ConnectionError) as caught:
         session_to(server.origin).post(server.origin, data=b"body")

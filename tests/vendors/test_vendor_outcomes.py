@@ -15,10 +15,12 @@ from vendors.outcomes import (
 )
 
 READS = (Interaction.READ, Interaction.SEARCH)
+WRITES = tuple(one for one in Interaction if one not in READS)
 NOT_APPLIED = (errors.Rejected, errors.Throttled)
 
 
 def test_every_interaction_has_a_meaning_for_every_status() -> None:
+    """C15: no default."""
     assert set(STATUS_TABLE) == set(Interaction)
     assert all(set(table) == set(ANY_STATUS) for table in STATUS_TABLE.values())
 
@@ -60,6 +62,7 @@ def test_every_interaction_has_a_meaning_for_every_status() -> None:
     ],
 )
 def test_what_a_status_means_for_a_create(status: int, leaf: type[errors.VendorError] | None) -> None:
+    """C15."""
     assert meaning(Interaction.CREATE, status) is leaf
 
 
@@ -80,6 +83,7 @@ def test_what_a_status_means_for_a_create(status: int, leaf: type[errors.VendorE
     ],
 )
 def test_what_a_status_means_for_a_read_and_a_search(status: int, leaf: type[errors.VendorError] | None) -> None:
+    """C15."""
     assert {meaning(interaction, status) for interaction in READS} == {leaf}
 
 
@@ -92,13 +96,26 @@ def test_absence_is_not_found_on_a_read_and_a_refusal_on_a_search() -> None:
 def test_a_read_never_leaves_an_unknown_outcome_and_a_write_is_never_merely_unavailable() -> None:
     for interaction in READS:
         assert errors.OutcomeUnknown not in STATUS_TABLE[interaction].values()
-    assert errors.Unavailable not in STATUS_TABLE[Interaction.CREATE].values()
+    for interaction in WRITES:
+        assert errors.Unavailable not in STATUS_TABLE[interaction].values()
 
 
-def test_no_server_error_on_a_create_counts_as_not_applied_except_501() -> None:
-    table = STATUS_TABLE[Interaction.CREATE]
-    not_applied = {s for s in range(500, 1000) if issubclass(table[s] or Exception, NOT_APPLIED)}
-    assert not_applied == {501}
+@pytest.mark.parametrize(
+    ("interaction", "stale"), [(Interaction.UPDATE, (409, 412)), (Interaction.PATCH, (400, 409, 412, 422))]
+)
+def test_a_change_means_what_a_create_means_but_for_what_is_gone_or_has_changed(
+    interaction: Interaction, stale: tuple[int, ...]
+) -> None:
+    """C11, C13, C15: a `test` that failed asks for another reading, however the server puts it."""
+    create, change = STATUS_TABLE[Interaction.CREATE], STATUS_TABLE[interaction]
+    expected = {404: errors.NotFound, 410: errors.NotFound} | dict.fromkeys(stale, errors.VersionConflict)
+    assert {s: change[s] for s in ANY_STATUS} == {**create, **expected}
+
+
+def test_no_server_error_on_a_write_counts_as_not_applied_except_501() -> None:
+    """F11."""
+    for table in (STATUS_TABLE[interaction] for interaction in WRITES):
+        assert {s for s in range(500, 1000) if issubclass(table[s] or Exception, NOT_APPLIED)} == {501}
 
 
 @pytest.mark.parametrize(
@@ -114,15 +131,18 @@ def test_no_server_error_on_a_create_counts_as_not_applied_except_501() -> None:
     ],
 )
 def test_an_issue_code_sharpens_a_422(code: str, leaf: type[errors.VendorError]) -> None:
-    assert meaning(Interaction.CREATE, 422, [code]) is leaf
+    """C17."""
+    assert {meaning(interaction, 422, [code]) for interaction in (Interaction.CREATE, Interaction.UPDATE)} == {leaf}
 
 
 @pytest.mark.parametrize("code", ["duplicate", "throttled", "transient"])
 def test_an_issue_code_never_softens_an_unknown_outcome(code: str) -> None:
+    """C17."""
     assert meaning(Interaction.CREATE, 500, [code]) is errors.OutcomeUnknown
 
 
 def test_only_known_codes_are_taken_from_an_outcome_and_none_of_its_text() -> None:
+    """C17."""
     said = {
         "resourceType": "OperationOutcome",
         "issue": [
@@ -142,6 +162,7 @@ def test_only_known_codes_are_taken_from_an_outcome_and_none_of_its_text() -> No
 
 @pytest.mark.parametrize("odd", [None, [], "x", {"resourceType": "OperationOutcome", "issue": "x"}])
 def test_an_odd_outcome_has_no_codes(odd: object) -> None:
+    """C17."""
     assert issue_codes(odd) == ()
 
 
@@ -160,10 +181,12 @@ def test_an_odd_outcome_has_no_codes(odd: object) -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date_and_is_capped(said: str, seconds: float | None) -> None:
+    """C16."""
     assert retry_after_seconds({"Retry-After": said}) == seconds
 
 
 def test_a_retry_date_counts_from_the_servers_own_clock() -> None:
+    """C16."""
     server_now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=5)
     until = server_now + timedelta(seconds=90)
     headers = {"Date": format_datetime(server_now), "Retry-After": format_datetime(until)}

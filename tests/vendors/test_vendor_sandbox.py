@@ -1,25 +1,28 @@
 """The chart reader and the adapters against the simulated Epic, athenaOne and reference EHRs."""
 
+import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from signed_notes import a_signed_note
+from signed_notes import a_signed_note, created
 
 from tests.ehr import RunningSandbox, running_sandbox
 from tests.sandbox.smart_app import REDIRECT_URI, SECRET, App
 from vendors import errors
+from vendors.amendments import retraction_patch, version_to_match
 from vendors.chart import Chart, Unread, read_chart
-from vendors.contract import Receipt, SignedNote, StoredNote, VendorAdapter
+from vendors.contract import Receipt, Related, SignedNote, Stored, StoredNote, VendorAdapter, Write
 from vendors.egress import EgressPolicy, guarded_session
 from vendors.transport import FHIRTransport, SignersTransport
 
 EHRS = ("epic", "athenaone", "reference", "ecw")
 FILING = ("epic", "reference")
+OBSERVATION_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 Adapters = dict[str, VendorAdapter]
 
 
@@ -49,7 +52,10 @@ class Launched:
         )
 
     def file(self, payload: bytes) -> Receipt:
-        return self.adapter.create_note(self.transport, payload)
+        return self.adapter.send(self.transport, created(payload))
+
+    def stored(self, receipt: Receipt) -> Stored:
+        return self.adapter.read(self.transport, "DocumentReference", str(receipt.resource_id))
 
     def found(self, payload: bytes) -> list[StoredNote]:
         return self.adapter.find_notes(self.transport, payload)
@@ -158,6 +164,7 @@ def test_a_note_is_filed_read_back_and_found(launched: Launched) -> None:
 
 @every("reference")
 def test_a_second_conditional_create_returns_the_first_note(launched: Launched) -> None:
+    """C06."""
     payload = launched.adapter.render_note(launched.signed())
     first, second = launched.file(payload), launched.file(payload)
     assert (first.status, second.status, second.resource_id) == (201, 200, first.resource_id)
@@ -165,6 +172,7 @@ def test_a_second_conditional_create_returns_the_first_note(launched: Launched) 
 
 @every("epic")
 def test_epics_create_reply_is_empty_and_still_names_the_note(launched: Launched) -> None:
+    """C02, C05."""
     receipt = launched.file(launched.adapter.render_note(launched.signed()))
     assert (receipt.status, receipt.body, receipt.etag) == (201, b"", None)
     assert receipt.resource_id is not None
@@ -173,6 +181,7 @@ def test_epics_create_reply_is_empty_and_still_names_the_note(launched: Launched
 @every(*FILING)
 @pytest.mark.parametrize("fault", ["commit_then_hang", "commit_then_500"])
 def test_a_note_whose_reply_was_lost_is_unknown_and_then_found_once(launched: Launched, fault: str) -> None:
+    """C15, C20."""
     payload = launched.adapter.render_note(launched.signed(text=f"Lost reply {datetime.now(UTC)}"))
     launched.sandbox.arm(
         launched.ehr, interaction="create", resource_type="DocumentReference", fault=fault, seconds=4, times=1
@@ -207,6 +216,7 @@ def test_athenaone_is_never_sent_a_note_and_refuses_one_if_it_is(launched: Launc
 
 @every("reference")
 def test_a_provenance_is_filed_and_found_by_its_target(launched: Launched) -> None:
+    """C23."""
     note = launched.file(launched.adapter.render_note(launched.signed()))
     target = f"DocumentReference/{note.resource_id}"
     receipt = launched.adapter.create_provenance(launched.transport, _provenance(target, launched.author))
@@ -221,6 +231,108 @@ def test_a_token_that_the_ehr_does_not_know_is_refused_as_such(launched: Launche
     stranger = FHIRTransport(launched.transport.base_url, session, "not-a-token", launched.ehr)
     with pytest.raises(errors.TokenRefused):
         stranger.read("Patient", launched.patient)
+
+
+# --- changing what is filed
+
+
+@every("reference")
+def test_an_amendment_whose_reply_was_lost_is_refused_when_repeated_and_found_by_reading(launched: Launched) -> None:
+    """C11, C12: the 412 is our own doing, and the EHR shows it."""
+    adapter, transport = launched.adapter, launched.transport
+    launched.sandbox.arm("reference", interaction="update", fault="version_required")
+    first = launched.stored(launched.file(adapter.render_note(launched.signed())))
+    signed = launched.signed(text="lisinopril 10 mg daily.", doc_status="amended")
+    amendment = adapter.amendment(first, signed)
+    launched.sandbox.arm("reference", interaction="update", fault="commit_then_reset", times=1)
+    with pytest.raises(errors.OutcomeUnknown):
+        adapter.send(transport, amendment)
+    with pytest.raises(errors.VersionConflict):
+        adapter.send(transport, amendment)
+    note = adapter.read_note(transport, first.resource_id)
+    assert (note.text, note.doc_status) == (signed.text, "amended")
+    assert note.identifiers[0] == (signed.identifier_system, signed.identifier_value)
+    assert adapter.read_version(transport, "DocumentReference", first.resource_id, "1").body == first.body
+
+
+@every("reference")
+def test_a_retraction_leaves_all_that_was_written(launched: Launched) -> None:
+    """C38."""
+    first = launched.stored(launched.file(launched.adapter.render_note(launched.signed())))
+    launched.adapter.send(launched.transport, launched.adapter.retraction(first))
+    now = launched.adapter.read(launched.transport, "DocumentReference", first.resource_id).resource
+    assert {**now, "meta": None} == {**first.resource, "meta": None, "status": "entered-in-error"}
+
+
+@every("reference")
+def test_a_stale_patch_is_refused_by_its_version_and_by_its_test(launched: Launched) -> None:
+    """C13."""
+    first = launched.stored(launched.file(launched.adapter.render_note(launched.signed())))
+    patch = retraction_patch(first)
+    stale = Write("DocumentReference", "patch", patch, first.resource_id, version_to_match(first))
+    launched.adapter.send(launched.transport, launched.adapter.retraction(first))
+    now = launched.adapter.read(launched.transport, "DocumentReference", first.resource_id)
+    assert now.version == "2"
+    for one in (stale, replace(stale, if_match=version_to_match(now))):
+        with pytest.raises(errors.VersionConflict):
+            launched.adapter.send(launched.transport, one)
+
+
+@every("reference")
+@pytest.mark.parametrize(
+    ("code", "fault", "status"),
+    [("replaces", "", "superseded"), ("replaces", "replaces_ignored", "current"), ("appends", "", "current")],
+)
+def test_what_a_later_note_does_to_its_original_is_read_back(
+    launched: Launched, code: Any, fault: str, status: str
+) -> None:
+    """C36: an EHR may keep the relation and do nothing about it."""
+    original = launched.signed()
+    filed = launched.file(launched.adapter.render_note(original))
+    if fault:
+        launched.sandbox.arm("reference", interaction="create", fault=fault)
+    place = f"DocumentReference/{filed.resource_id}"
+    related = Related(code, place, original.identifier_system, original.identifier_value)
+    later = launched.file(launched.adapter.render_note(launched.signed(relates_to=related)))
+    assert launched.adapter.read_note(launched.transport, str(later.resource_id)).relates_to == (related,)
+    assert launched.adapter.read_note(launched.transport, str(filed.resource_id)).status == status
+
+
+@every("reference")
+def test_a_condition_that_is_ignored_makes_two_notes_and_the_search_shows_both(launched: Launched) -> None:
+    """C07, C20: a promise of the profile is never the only guard; whoever is unsure searches before sending again."""
+    payload = launched.adapter.render_note(launched.signed())
+    launched.sandbox.arm("reference", interaction="create", fault="condition_ignored", times=2)
+    filed = [launched.file(payload).resource_id for _ in range(2)]
+    assert sorted(one.resource_id for one in launched.found(payload)) == sorted(map(str, filed))
+
+
+@every("reference")
+@pytest.mark.parametrize("fault", ["", "commit_then_500", "drop_identifier"])
+def test_an_entry_is_found_again_whatever_became_of_its_reply(launched: Launched, fault: str) -> None:
+    """C19, C20, F25."""
+    sent = json.dumps(_pulse(launched)).encode()
+    if fault:
+        launched.sandbox.arm("reference", interaction="create", fault=fault, times=1)
+    with contextlib.suppress(errors.OutcomeUnknown):
+        launched.adapter.send(launched.transport, Write("Observation", "create", sent))
+    found = launched.adapter.find(launched.transport, "Observation", sent)
+    assert len(found) == (0 if fault == "drop_identifier" else 1)
+
+
+def _pulse(launched: Launched) -> dict[str, Any]:
+    value = f"entry/{datetime.now(UTC).timestamp()}"
+    return {
+        "resourceType": "Observation",
+        "identifier": [{"system": "https://countersign.example/entries", "value": value}],
+        "status": "final",
+        "category": [{"coding": [{"system": OBSERVATION_CATEGORY, "code": "vital-signs"}]}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+        "subject": {"reference": f"Patient/{launched.patient}"},
+        "encounter": {"reference": f"Encounter/{launched.encounter}"},
+        "effectiveDateTime": datetime.now(UTC).isoformat(timespec="seconds"),
+        "valueQuantity": {"value": 72, "unit": "/min", "system": "http://unitsofmeasure.org", "code": "/min"},
+    }
 
 
 def _provenance(target: str, author: str) -> bytes:

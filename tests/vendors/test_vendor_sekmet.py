@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
-from signed_notes import TEXT, a_signed_note
+from signed_notes import TEXT, a_signed_note, created
 
 from tests.ehr import free_port
 from vendors import errors
 from vendors.chart import read_chart
-from vendors.contract import VendorAdapter
+from vendors.contract import Related, VendorAdapter
 from vendors.egress import EgressPolicy, guarded_session
 from vendors.transport import FHIRTransport, SignersTransport
 
@@ -84,9 +84,10 @@ def _note(adapter: VendorAdapter, patient: str, value: str) -> bytes:
 
 
 def test_a_note_is_created_once_read_back_and_found(transport: FHIRTransport, patient: str, adapters: Adapters) -> None:
+    """C02, C06."""
     reference = adapters["reference"]
     payload = _note(reference, patient, f"sekmet/{patient}")
-    first, second = (reference.create_note(transport, payload) for _ in range(2))
+    first, second = (reference.send(transport, created(payload)) for _ in range(2))
     assert (first.status, first.version, first.etag) == (201, "1", 'W/"1"')
     assert (second.status, second.resource_id) == (200, first.resource_id)
     stored = reference.read_note(transport, str(first.resource_id))
@@ -98,18 +99,20 @@ def test_a_note_is_created_once_read_back_and_found(transport: FHIRTransport, pa
 def test_plan_b_finds_the_note_without_searching_identifiers(
     transport: FHIRTransport, patient: str, adapters: Adapters
 ) -> None:
+    """C20."""
     athenaone, reference = adapters["athenaone"], adapters["reference"]
     payload = _note(reference, patient, f"plan-b/{patient}")
-    filed = reference.create_note(transport, payload)
-    reference.create_note(transport, _note(reference, patient, f"another/{patient}"))
+    filed = reference.send(transport, created(payload))
+    reference.send(transport, created(_note(reference, patient, f"another/{patient}")))
     assert [note.resource_id for note in athenaone.find_notes(transport, payload)] == [filed.resource_id]
 
 
 def test_a_provenance_is_found_by_the_note_whatever_version_it_names(
     transport: FHIRTransport, patient: str, adapters: Adapters
 ) -> None:
+    """C23, C27."""
     reference = adapters["reference"]
-    filed = reference.create_note(transport, _note(reference, patient, f"provenance/{patient}"))
+    filed = reference.send(transport, created(_note(reference, patient, f"provenance/{patient}")))
     target = f"DocumentReference/{filed.resource_id}"
     body = {
         "resourceType": "Provenance",
@@ -120,6 +123,53 @@ def test_a_provenance_is_found_by_the_note_whatever_version_it_names(
     receipt = reference.create_provenance(transport, json.dumps(body).encode())
     found = reference.find_provenance(transport, target)
     assert [one["id"] for one in found] == [receipt.resource_id]
+
+
+def test_a_filed_note_is_amended_and_retracted_over_the_version_that_was_seen(
+    transport: SignersTransport, patient: str, adapters: Adapters
+) -> None:
+    """C11, C38: with a server that is not ours; a stale change is refused and the content survives."""
+    reference = adapters["reference"]
+    receipt = reference.send(transport, created(_note(reference, patient, f"amended/{patient}/1")))
+    first = reference.read(transport, "DocumentReference", str(receipt.resource_id))
+    signed = a_signed_note(
+        patient=f"Patient/{patient}",
+        identifier_value=f"amended/{patient}/2",
+        encounter=None,
+        custodian=None,
+        text="lisinopril 10 mg daily.",
+        doc_status="amended",
+    )
+    write = reference.amendment(first, signed)
+    assert reference.send(transport, write).version == "2"
+    for stale in (write, reference.retraction(first)):
+        with pytest.raises(errors.VersionConflict):
+            reference.send(transport, stale)
+    second = reference.read(transport, "DocumentReference", first.resource_id)
+    reference.send(transport, reference.retraction(second))
+    note = reference.read_note(transport, first.resource_id)
+    assert (note.status, note.doc_status, note.text) == ("entered-in-error", "amended", signed.text)
+    assert [value for _, value in note.identifiers] == [f"amended/{patient}/2", f"amended/{patient}/1"]
+    earlier = reference.read_version(transport, "DocumentReference", first.resource_id, "1")
+    assert earlier.version == "1"
+
+
+def test_an_addendum_stands_beside_its_original(transport: SignersTransport, patient: str, adapters: Adapters) -> None:
+    """C36: read back from a server that is not ours."""
+    reference = adapters["reference"]
+    original = f"added-to/{patient}/1"
+    filed = reference.send(transport, created(_note(reference, patient, original)))
+    related = Related("appends", f"DocumentReference/{filed.resource_id}", a_signed_note().identifier_system, original)
+    addendum = a_signed_note(
+        patient=f"Patient/{patient}",
+        identifier_value=f"added-to/{patient}/2",
+        encounter=None,
+        custodian=None,
+        relates_to=related,
+    )
+    receipt = reference.send(transport, created(reference.render_note(addendum)))
+    assert reference.read_note(transport, str(receipt.resource_id)).relates_to == (related,)
+    assert reference.read_note(transport, str(filed.resource_id)).status == "current"
 
 
 def test_a_long_search_is_read_over_all_pages(transport: FHIRTransport, patient: str) -> None:
@@ -144,7 +194,7 @@ def test_a_chart_is_read(transport: FHIRTransport, patient: str, adapters: Adapt
         "dosageInstruction": [{"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}],
     }
     transport.create("MedicationRequest", json.dumps(order).encode())
-    adapters["reference"].create_note(transport, _note(adapters["reference"], patient, f"chart/{patient}"))
+    adapters["reference"].send(transport, created(_note(adapters["reference"], patient, f"chart/{patient}")))
     chart = read_chart(transport, patient, None, None)
     assert (chart.patient.family, chart.unread) == ("Rivera", ())
     assert [item.text for item in chart.items] == ["lisinopril 20 mg tablet, once daily"]

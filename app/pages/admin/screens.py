@@ -228,43 +228,6 @@ class AuditScreen:  # templates/admin/audit.html
 
 
 @dataclass(frozen=True)
-class Count:
-    tenant_id: str
-    organization: str
-    by_stage: tuple[tuple[str, int], ...]
-    total: int
-
-
-@dataclass(frozen=True)
-class ParkedRow:
-    tenant_id: str
-    reason: str
-    words: str
-    count: int
-    oldest: str
-
-
-@dataclass(frozen=True)
-class QueueRow:
-    tenant_id: str
-    workflow: str
-    waiting: int
-    due: int
-    oldest: str
-
-
-@dataclass(frozen=True)
-class OperationsScreen:  # templates/admin/operations.html
-    at: str
-    stages: tuple[tuple[str, str], ...]
-    counts: tuple[Count, ...]
-    parked: tuple[ParkedRow, ...]
-    queues: tuple[QueueRow, ...]
-    queue_answers: bool
-    switches: tuple[tuple[str, SwitchRow], ...]
-
-
-@dataclass(frozen=True)
 class FindingRow:  # one check of the launch doctor
     check: str  # "redirect_uri"
     words: str  # "to change" | "advice" | "cannot tell" | "in order"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from app.tenants.registration_words import every_field
 
-Control = Literal["line", "lines", "pairs", "choice", "tick"]
+Control = Literal["line", "lines", "pairs", "choice", "tick", "number"]
 
 
 @dataclass(frozen=True)
@@ -203,6 +203,24 @@ PARTS = (
                 "tick",
                 "Only for an EHR that is known not to echo it.",
             ),
+            Entry(
+                "concurrency",
+                "Writes at once",
+                "number",
+                "How many may be under way to this EHR at the same time, 1 to 32. Empty: 8.",
+            ),
+            Entry(
+                "reading.client_id",
+                "Client id for reading",
+                "line",
+                "A second registration at the EHR that may only read: looks at what was filed, and never writes.",
+            ),
+            Entry(
+                "callbacks.secret",
+                "Reference to the notices' secret",
+                "line",
+                "Where the EHR tells Countersign of changes. sealed:notices, or file:/path in its own folder.",
+            ),
             Entry("style_hosts", "Hosts of its style sheets", "lines", "From which smart_style_url is read."),
         ),
         folded=True,
@@ -220,8 +238,10 @@ WORKFLOW = (
         "it is the first.",
     ),
 )
+# Parts of a registration that are there only where something was entered for them.
+OPTIONAL = ("reading", "callbacks")
 ENTRIES = {entry.name: entry for part in PARTS for entry in part.entries}
 # A workflow's phase is an act of its own, on the tenant's page; template and ruleset have one value each.
-ELSEWHERE = {name for name in every_field() if name.startswith("workflows")} | {"authentication", "note"}
+ELSEWHERE = {name for name in every_field() if name.startswith("workflows")} | {"authentication", "note", *OPTIONAL}
 if missing := every_field() ^ (ENTRIES.keys() | ELSEWHERE):
     raise TypeError(f"these fields of a registration have no place in the form: {sorted(missing)}")

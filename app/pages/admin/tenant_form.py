@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.pages.admin.screens import Field, Group, Problem
-from app.pages.admin.tenant_entries import ENTRIES, PARTS, WORKFLOW, Control, Entry, Part
+from app.pages.admin.tenant_entries import ENTRIES, OPTIONAL, PARTS, WORKFLOW, Control, Entry, Part
 from app.tenants.registering import Problem as Found
 from app.tenants.registrations import DEFAULT_QUEUE, Tenant
 
@@ -61,7 +61,9 @@ def document_of(form: Mapping[str, str], begun: Mapping[str, Any]) -> dict[str, 
             continue  # a tenant's id never changes, so the form of a change does not ask for it
         outer, _, inner = entry.name.partition(".")
         value = _entered(entry, form.get(entry.name, ""))
-        if inner:
+        if outer in OPTIONAL:
+            document[outer] = {inner: value} if value else None
+        elif inner:
             document.setdefault(outer, {})[inner] = value
         else:
             document[outer] = value
@@ -82,7 +84,7 @@ def _group(
 
 def _field(entry: Entry, value: Any, vendors: tuple[str, ...], problem: Problem | None) -> Field:
     choices = tuple((name, name) for name in vendors) if entry.name == "vendor" else entry.choices
-    control = "lines" if entry.control == "pairs" else entry.control
+    control = {"pairs": "lines", "number": "line"}.get(entry.control, entry.control)
     return Field(entry.name, control, entry.label, entry.words, _shown(value), choices, problem, entry.required)
 
 
@@ -139,6 +141,8 @@ def _entered(entry: Entry, text: str) -> Any:
         # A choice of nothing is left to somebody else, where the form offers it.
         "choice": lambda: text.strip() or (None if "" in dict(entry.choices) else ""),
         "tick": lambda: text == "true",
+        # What is no number is kept as it was typed, for the model to judge; nothing is the default.
+        "number": lambda: text.strip() or Tenant.model_fields[entry.name].default,
         "lines": lambda: _lines(text),
         "pairs": lambda: dict(_pair(line) for line in _lines(text)),
     }

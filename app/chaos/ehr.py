@@ -1,0 +1,199 @@
+"""The simulated EHRs inside this process, with everything that a simulation must see and do past every scope.
+
+This is the one file of the app that knows the sandbox. Everywhere else the two meet over HTTP; a simulation of
+thousands of histories cannot afford sockets, and asserts against the EHR's own store.
+"""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from requests.exceptions import ConnectionError as ConnectionLost
+from requests.exceptions import ReadTimeout
+
+from app.chaos.clock import SimulatedTime
+from app.chaos.faults import Fault
+from app.chaos.wire import Answered, Written, knob_of
+from sandbox.clock import Clock
+from sandbox.errors import NoAnswer
+from sandbox.in_process import Granted, SandboxInProcess
+from sandbox.qa.faults import Fault as Knob
+from sandbox.qa.knobs import usable
+
+ORIGIN = "https://ehr.example"
+CLIENT, SECRET = "countersign-chaos", "a-secret-of-the-simulation-only"
+NAMES = ("reference", "epic")
+__all__ = ["Granted"]  # for whoever may not know the sandbox
+CLINICIANS = ("doctor-1", "doctor-2", "doctor-3")
+RIGHTS = "cruds"
+CHANGED_BY_US = (
+    "DocumentReference",
+    "Provenance",
+    "Encounter",
+    "Observation",
+    "Condition",
+    "AllergyIntolerance",
+    "Task",
+)
+ONLY_READ = ("Patient", "Practitioner", "Binary", "Organization")
+SCOPES = [
+    "openid fhirUser launch offline_access",
+    *(f"user/{kind}.{RIGHTS}" for kind in CHANGED_BY_US),
+    *(f"user/{kind}.rs" for kind in ONLY_READ),
+]
+SCOPE = " ".join(SCOPES)
+LIVE = "current"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A chart in which a note is written."""
+
+    ehr: str
+    patient: str
+    encounter: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A note as the chart has it now, whoever asks."""
+
+    resource_id: str
+    is_live: bool
+    touched_by_person: bool
+    text: str
+
+
+class SimulatedEHRs:
+    """The EHRs of all tenants."""
+
+    def __init__(self, time: SimulatedTime) -> None:
+        self._time = time
+        clock = Clock(now=time.epoch, sleep=time.pass_by)
+        app = {
+            "client_id": CLIENT,
+            "redirect_uris": ["http://app.localhost:8410/callback/none"],
+            "launch_url": "http://app.localhost:8410/launch",
+            "auth": {"method": "client_secret_basic", "secret": SECRET},
+        }
+        self._sandbox = SandboxInProcess(ORIGIN, {name: [app] for name in NAMES}, clock)
+        self._seen_writes = dict.fromkeys(NAMES, 0)
+        self._people_did: set[tuple[str, str]] = set()
+        for name in NAMES:
+            for clinician in CLINICIANS:
+                self._sandbox[name].store.create(_practitioner(clinician))
+
+    def base(self, name: str) -> str:
+        """The FHIR base."""
+        return self._sandbox[name].fhir_base
+
+    def issuer(self, name: str) -> str:
+        """The OpenID issuer."""
+        return self._sandbox[name].issuer
+
+    def exchange(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Answered:
+        """One request. Raises what `requests` would where a knob breaks the connection."""
+        try:
+            return self._sandbox.exchange(method, url, headers, body)
+        except NoAnswer as broken:
+            self._time.pass_by(min(getattr(broken, "seconds", 0), 30))
+            raise (ReadTimeout if "silent" in str(broken) else ConnectionLost)("no answer") from None
+
+    def turn_knob(self, name: str, _method: str, fault: Fault) -> Callable[[], None]:
+        """Switch the EHR's own fault on for one request; what comes back switches it off."""
+        faults = self._sandbox[name].faults
+        knob = Knob(fault=knob_of(fault), interaction="any", seconds=max(fault.seconds, 1))
+        faults.arm(usable(knob))
+        return lambda: faults.clear(knob.fault)
+
+    def open_visit(self, name: str, patient: str, encounter: str) -> Visit:
+        """A patient, if there is none of this id yet, and a visit that has begun."""
+        store = self._sandbox[name].store
+        if store.read("Patient", patient) is None:
+            store.create(_patient(patient))
+        store.create(_encounter(encounter, patient, self._time))
+        return Visit(name, patient, encounter)
+
+    def grant(self, visit: Visit, clinician: str) -> Granted:
+        """What the authorization server gives for a launch of this clinician in this chart."""
+        return self._sandbox.grant(visit.ehr, CLIENT, clinician, visit.patient, visit.encounter, SCOPE)
+
+    def revoke(self, name: str, granted: Granted) -> None:
+        """End a grant as an administrator of the EHR would."""
+        self._sandbox.revoke(name, granted)
+
+    def written_since(self, name: str) -> list[Written]:
+        """What was written under some token since this was last asked."""
+        rows = self._sandbox[name].database.rows(
+            "SELECT w.*, t.family FROM writes w JOIN tokens t ON t.token_sha256 = w.token_sha256"
+            " WHERE w.number > ? ORDER BY w.number",
+            self._seen_writes[name],
+        )
+        if rows:
+            self._seen_writes[name] = rows[-1]["number"]
+        return [
+            Written(
+                name,
+                row["resource_type"],
+                row["id"],
+                row["version"],
+                row["interaction"],
+                row["subject"],
+                row["patient"] or "",
+                row["family"],
+            )
+            for row in rows
+        ]
+
+    def document(self, name: str, resource_id: str) -> Document:
+        """One note that was written here, as it is now."""
+        found = self._sandbox[name].store.read("DocumentReference", resource_id)
+        is_live = found is not None and found["status"] == LIVE
+        return Document(resource_id, is_live, (name, resource_id) in self._people_did, self._text(name, found))
+
+    def _text(self, name: str, found: dict[str, Any] | None) -> str:
+        attachment = found["content"][0]["attachment"] if found and "content" in found else {}
+        if "url" in attachment:
+            binary = self._sandbox[name].store.read("Binary", attachment["url"].rpartition("/")[2])
+            attachment = binary or {}
+        return base64.b64decode(attachment.get("data", "")).decode()
+
+    def edit(self, name: str, resource_id: str, how: str) -> bool:
+        """What a person does to a note in the EHR; false when it is not there."""
+        store = self._sandbox[name].store
+        found = store.read("DocumentReference", resource_id)
+        if found is None:
+            return False
+        self._people_did.add((name, resource_id))
+        if how == "delete":
+            store.delete("DocumentReference", resource_id)
+        elif how == "invalidate":
+            store.update({**found, "status": "entered-in-error"})
+        else:
+            store.update({**found, "description": "changed by a person", "docStatus": "amended"})
+        return True
+
+    def forget(self) -> None:
+        """Begin a new history: what was armed is disarmed."""
+        for name in NAMES:
+            self._sandbox[name].faults.clear()
+
+
+def _practitioner(key: str) -> dict[str, Any]:
+    return {"resourceType": "Practitioner", "id": key, "name": [{"family": key, "given": ["Sim"]}]}
+
+
+def _patient(key: str) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": key, "name": [{"family": key, "given": ["Sim"]}], "gender": "unknown"}
+
+
+def _encounter(key: str, patient: str, time: SimulatedTime) -> dict[str, Any]:
+    return {
+        "resourceType": "Encounter",
+        "id": key,
+        "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": f"Patient/{patient}"},
+        "period": {"start": time.now.isoformat()},
+    }

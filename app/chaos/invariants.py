@@ -1,0 +1,188 @@
+"""I1 to I7, asserted against the EHRs' own store, what really went over the wire, and our log.
+
+I1 one signed version, at most one document. I2 intent and identifier are committed before the first byte. I3 no second
+POST of what was or may yet be executed. I4 evidence of success is never downgraded, and never made up. I5 signed bytes
+never change. I6 only the signer's own grant writes. I7 whatever stopped is visible to the signer. (Conformance F.)
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, select
+
+from app.chaos.people import Chart
+from app.chaos.wire import Sent, Written
+from app.chaos.world import World, tenant_of
+from app.errors import Corrupt
+from app.event_log.read import read_stream
+from app.ids import TenantId, WritebackId
+from app.notes.events import NoteRetracted, NoteSigned
+from app.notes.reading import stream_of as note_stream
+from app.outbox.tables import outbox
+from app.pages.status import PARKED, PROVENANCE_WAITS
+from app.projections.tables import write_status
+from app.writebacks.events import WritebackQueued
+from app.writebacks.handlers import load
+from app.writebacks.state import Stage, WritebackState
+from app.writebacks.tables import ledger
+
+Harm = Literal["", "lost", "duplicated", "wrong_token", "unsettled"]
+# Stages at which the machine still has something to do: after everything has settled nothing is there.
+UNDER_WAY = frozenset({Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED})
+SAYS_IN_CHART = frozenset({Stage.FILED, Stage.VERIFIED, Stage.SUPERSEDED})
+SAYS_NOT_IN_CHART = frozenset({Stage.REJECTED, Stage.CANCELLED})
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Which promise was broken, by which write, and how; `harm` is what it is counted as."""
+
+    invariant: str
+    writeback: str
+    what: str
+    harm: Harm = ""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write-back with all that is known of it, on both sides."""
+
+    writeback_id: WritebackId
+    state: WritebackState
+    chart: Chart
+    sent: tuple[Sent, ...]
+
+    @property
+    def created(self) -> list[Written]:
+        """Every resource that an EHR made for it."""
+        kind = self.state.queued.resource_type
+        return [one for sent in self.sent for one in sent.written if _is_new(one) and one.resource_type == kind]
+
+
+def before_write(world: World, sent: Sent) -> Iterator[Violation]:
+    """What must hold when a write is about to leave: I2, I3 and I5."""
+    begun = world.begun(sent.writeback_id)
+    if begun is None:
+        yield Violation("I2", sent.writeback_id, "it left before its beginning was committed")
+        return
+    if sent.resource_type == "Provenance":
+        return
+    order = _order(world, sent)
+    if order is None or order.payload_digest != sent.digest:
+        yield Violation("I5", sent.writeback_id, "other bytes left than were signed")
+    earlier = [one for one in world.wire.sent if one.writeback_id == sent.writeback_id and one.method == sent.method]
+    earlier = [one for one in earlier if one.resource_type == sent.resource_type]
+    for one in earlier:
+        if world.wire.may_still_come(one) or any(not _touched(world, written) for written in one.written):
+            yield Violation("I3", sent.writeback_id, "it left again though it had been, or may yet be, executed")
+
+
+def check(world: World, charts: Sequence[Chart], sent: Sequence[Sent]) -> list[Violation]:
+    """Everything that must hold when all has settled; notes down which write-backs each chart has."""
+    found: list[Violation] = []
+    known: set[str] = set()
+    with world.moments.uncounted(), world.parts.database.read() as tx:
+        for chart in charts:
+            tenant_id = tenant_of(chart.visit.ehr)
+            chart.writebacks = _signed(tx, tenant_id, chart)
+            known |= chart.writebacks
+            for writeback_id in sorted(chart.writebacks):
+                mine = tuple(one for one in sent if one.writeback_id == writeback_id)
+                found += _check_write(world, tx, tenant_id, writeback_id, chart, mine)
+    for one in sent:
+        if one.writeback_id not in known:
+            found.append(Violation("I2", one.writeback_id, "it left, and nobody signed it", "duplicated"))
+    return found
+
+
+def _check_write(
+    world: World, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, chart: Chart, sent: tuple[Sent, ...]
+) -> Iterator[Violation]:
+    try:
+        state = load(tx, tenant_id, writeback_id)
+    except Corrupt as error:
+        yield Violation("I4", writeback_id, f"its history contradicts itself: {error}")
+        return
+    if not isinstance(state.order, WritebackQueued):
+        return
+    write = Write(writeback_id, state, chart, sent)
+    yield from _exactly_once(world, write)
+    yield from _own_grant(write)
+    yield from _visible(tx, write)
+
+
+def _exactly_once(world: World, write: Write) -> Iterator[Violation]:
+    state, created = write.state, write.created
+    name, mutation = write.writeback_id, state.queued.mutation
+    places = {one.resource_id for one in created}
+    if len(places) > 1:
+        live = sum(world.ehrs.document(one.ehr, one.resource_id).is_live for one in created)
+        yield Violation("I1", name, f"{len(places)} documents were made, {live} are live ({state.stage})", "duplicated")
+    if state.queued.interaction == "create" and state.stage in SAYS_IN_CHART and not places:
+        yield Violation("I4", name, f"it is said to be {state.stage}, and the EHR never made it ({mutation})", "lost")
+    if state.stage is Stage.VERIFIED:
+        for one in created:
+            held = world.ehrs.document(one.ehr, one.resource_id)
+            if not held.touched_by_person and held.text not in {sent.text for sent in write.sent}:
+                yield Violation("I4", name, "it is said to be what was signed, and the EHR holds another text", "lost")
+    if state.stage in SAYS_NOT_IN_CHART and places:
+        yield Violation("I7", name, f"it is said to be {state.stage}, and it is in the chart", "lost")
+
+
+def _own_grant(write: Write) -> Iterator[Violation]:
+    order = write.state.queued
+    for sent in write.sent:
+        for one in sent.written:
+            mine = f"Practitioner/{one.subject}" == order.author and f"Patient/{one.patient}" == order.patient
+            if not mine or one.family not in write.chart.families:
+                what = f"{one.resource_type} was written under another grant than its signer's in this chart"
+                yield Violation("I6", write.writeback_id, what, "wrong_token")
+
+
+def _visible(tx: Connection, write: Write) -> Iterator[Violation]:
+    state, name = write.state, write.writeback_id
+    if state.stage in UNDER_WAY:
+        yield Violation("I7", name, f"it stayed {state.stage}", "unsettled")
+    is_words = PROVENANCE_WAITS if state.parked_from is Stage.VERIFIED else PARKED
+    if state.stage is Stage.PARKED and state.parked_for not in is_words:
+        yield Violation("I7", name, f"parked for {state.parked_for}, of which no page speaks", "unsettled")
+    if state.stage is Stage.VERIFIED and not state.provenance_settled:
+        yield Violation("I7", name, "its Provenance stayed unsettled", "unsettled")
+    due = tx.execute(select(outbox.c.due_at).where(outbox.c.writeback_id == name)).scalar_one()
+    if due is not None and state.stage not in UNDER_WAY:
+        yield Violation("I7", name, f"it is {state.stage} and due for ever", "unsettled")
+    shown = tx.execute(select(write_status.c.stage).where(write_status.c.writeback_id == name)).scalar_one_or_none()
+    if shown != state.stage:
+        yield Violation("I7", name, f"it is {state.stage} and shown as {shown}")
+    entry = tx.execute(select(ledger).where(ledger.c.writeback_id == name)).one_or_none()
+    if entry is None or entry.payload_digest != state.queued.payload_digest:
+        yield Violation("I3", name, "the ledger does not know it, so nothing would stop a second order of it")
+        return
+    filed_as = entry.filed_as
+    if (filed_as is None) is (state.reached(Stage.FILED) is not None):
+        yield Violation("I4", name, f"the ledger says {filed_as}, the log another thing")
+
+
+def _signed(tx: Connection, tenant_id: TenantId, chart: Chart) -> set[WritebackId]:
+    """The write-backs of every signed version of the chart's note, taken from the log alone."""
+    if chart.note_id is None:
+        return set()
+    events = read_stream(tx, tenant_id, note_stream(chart.note_id))
+    ordering = (one.event for one in events if isinstance(one.event, NoteSigned | NoteRetracted))
+    return {WritebackId(event.writeback_id) for event in ordering}
+
+
+def _order(world: World, sent: Sent) -> WritebackQueued | None:
+    with world.moments.uncounted(), world.parts.database.read() as tx:
+        events = read_stream(tx, tenant_of(sent.ehr), f"writeback:{sent.writeback_id}")
+    first = events[0].event if events else None
+    return first if isinstance(first, WritebackQueued) else None
+
+
+def _touched(world: World, written: Written) -> bool:
+    return world.ehrs.document(written.ehr, written.resource_id).touched_by_person
+
+
+def _is_new(written: Written) -> bool:
+    return written.interaction == "create"

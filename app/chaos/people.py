@@ -1,0 +1,202 @@
+"""What clinicians and people at the EHR do in a history, by the same calls that pages and jobs make."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from app.chaos.ehr import CLINICIANS, NAMES, SCOPE, Granted, Visit
+from app.chaos.history import Doing, History
+from app.chaos.world import World, tenant_of
+from app.drafting.draft import Claim, ClaimState, ClinicianIdentity, Draft, PatientIdentity, Tier, VisitIdentity
+from app.ids import NoteId, WritebackId, new_writeback_id
+from app.notes.commands import (
+    BeginAmendment,
+    CancelNote,
+    EditClaim,
+    Kind,
+    Reason,
+    RecordDraft,
+    RetractNote,
+    SignNote,
+    WriteAddendum,
+)
+from app.notes.reading import load_state
+from app.notes.retract import Retracted
+from app.notes.sign import Signed
+from app.pages.launched import resume_parked
+from app.tenants.launches import Launch
+from app.tenants.record_launch import record_launch
+from app.writebacks.handlers import load, queue
+from launch.completed import CompletedLaunch
+from launch.context import LaunchContext
+from launch.grant import Grant
+from launch.identity import Identity
+from launch.scopes import GrantedScopes
+
+LAUNCH_LASTS = timedelta(hours=12)
+TOKEN_LASTS = timedelta(hours=1)
+
+
+@dataclass
+class Chart:
+    """One clinician in one visit: the launches that they made there, and the note that they wrote."""
+
+    visit: Visit
+    clinician: str
+    launches: list[Launch] = field(default_factory=list)
+    granted: list[Granted] = field(default_factory=list)
+    families: set[str] = field(default_factory=set)
+    note_id: NoteId | None = None
+    is_signed: bool = False
+    writebacks: set[WritebackId] = field(default_factory=set)
+
+    @property
+    def launch(self) -> Launch:
+        """The newest launch."""
+        return self.launches[-1]
+
+
+class People:
+    """The clinicians of one history."""
+
+    def __init__(self, world: World, history: History, name: str) -> None:
+        self._world = world
+        self.charts = [
+            Chart(
+                world.ehrs.open_visit(NAMES[note.tenant], f"{name}-p{note.patient}", f"{name}-v{number}"),
+                CLINICIANS[note.clinician],
+            )
+            for number, note in enumerate(history.notes)
+        ]
+
+    def launch(self, chart: Chart, clinician: str = "") -> Launch:
+        """Open Countersign in the chart: what waited there for this clinician goes on."""
+        world, clinician = self._world, clinician or chart.clinician
+        parts = world.parts
+        with world.moments.uncounted():
+            granted = world.ehrs.grant(chart.visit, clinician)
+        if clinician == chart.clinician:
+            self._owns(chart, granted.family)
+        grant = Grant(granted.access_token, granted.refresh_token, parts.clock() + TOKEN_LASTS, GrantedScopes(SCOPE))
+        completed = CompletedLaunch(
+            tenant_of(chart.visit.ehr),
+            world.ehrs.base(chart.visit.ehr),
+            Identity(world.ehrs.issuer(chart.visit.ehr), clinician, f"Practitioner/{clinician}", clinician),
+            LaunchContext(chart.visit.patient, chart.visit.encounter, need_patient_banner=False),
+            grant,
+        )
+        new = record_launch(parts.database, parts.tenants, parts.grants, completed, parts.clock, LAUNCH_LASTS)
+        if clinician == chart.clinician:
+            chart.launches.append(new.launch)
+            chart.granted.append(granted)
+        resume_parked(parts, new.launch)
+        return new.launch
+
+    def _owns(self, chart: Chart, family: str) -> None:
+        """A signer's grant is theirs for the patient: what waits goes on under it from any visit of the same chart."""
+        for other in self.charts:
+            same_chart = (other.visit.ehr, other.visit.patient) == (chart.visit.ehr, chart.visit.patient)
+            if same_chart and other.clinician == chart.clinician:
+                other.families.add(family)
+
+    def sign(self, chart: Chart) -> None:
+        """Open the chart if it is not open, draft if there is no draft, and sign what the page shows."""
+        parts = self._world.parts
+        if not chart.launches:
+            self.launch(chart)
+        if chart.note_id is None:
+            draft = _draft(chart, chart.launch)
+            chart.note_id = parts.notes.record_draft(RecordDraft(chart.launch, draft), self._workflow(chart))
+        note = parts.notes.require(chart.launch)
+        preview = parts.signing.preview(chart.launch, note)
+        command = SignNote(
+            chart.launch,
+            note.note_id,
+            preview.displayed_hash,
+            chart.launch.patient,
+            chart.launch.encounter or "",
+            patient_confirmed=True,
+        )
+        self._ring(parts.signing.sign(command))
+        chart.is_signed = True
+
+    def change(self, chart: Chart, doing: Doing) -> None:
+        """Correct, add to, retract or take back the signed note, as far as the product allows it now."""
+        parts, launch = self._world.parts, chart.launch
+        note = parts.notes.require(launch)
+        match doing:
+            case Doing.TAKE_BACK:
+                parts.amendments.cancel(CancelNote(launch, note.note_id))
+            case Doing.RETRACT if note.state.signed:
+                written = WritebackId(note.state.signed.writeback_id)
+                asked = RetractNote(launch, note.note_id, written, Reason.MISTAKE, launch.patient)
+                self._ring(parts.retraction.retract(replace(asked, patient_confirmed=True)))
+            case Doing.ADD:
+                parts.amendments.begin(BeginAmendment(launch, note.note_id, Kind.ADDENDUM, Reason.OMISSION))
+                parts.amendments.write(WriteAddendum(launch, note.note_id, "Called the patient; cough is better."))
+                self.sign(chart)
+            case Doing.CORRECT:
+                note = parts.amendments.begin(BeginAmendment(launch, note.note_id, Kind.CORRECTION, Reason.MISTAKE))
+                claim = note.review.claims[0]
+                text = f"{claim.claim.text} Corrected to {note.state.version} weeks."
+                edit = EditClaim(launch, note.note_id, claim.claim.id, claim.decision.revision, text)
+                parts.notes.edit_claim(edit)
+                self.sign(chart)
+
+    def order_again(self, chart: Chart) -> None:
+        """The order of the signed note is placed once more, under another write-back: the ledger must refuse it."""
+        parts, launch = self._world.parts, chart.launch
+        with parts.database.write() as tx:
+            signed = load_state(tx, launch.tenant_id, parts.notes.require(launch).note_id).signed
+            if signed is None:
+                return
+            order = load(tx, launch.tenant_id, WritebackId(signed.writeback_id)).queued
+            again = new_writeback_id()
+            by: dict[str, Any] = {"actor": launch.actor, "causation": "replayed", "now": parts.clock()}
+            partition = queue(tx, launch.tenant_id, again, order, **by)
+        parts.relay.ring(partition)
+
+    def _ring(self, signed: Signed | Retracted) -> None:
+        if signed.ring:
+            self._world.parts.relay.ring(signed.ring)
+
+    def _workflow(self, chart: Chart) -> str:
+        return self._world.parts.tenants.require(tenant_of(chart.visit.ehr)).workflow.id
+
+
+def _draft(chart: Chart, launch: Launch) -> Draft:
+    return Draft(
+        drafter="simulated",
+        drafter_version="1",
+        prompt_version="none",
+        template_version="visit-note-1",
+        gate_version="gate-1",
+        patient=PatientIdentity(
+            reference=launch.patient,
+            version="1",
+            family=chart.visit.patient,
+            given="Sim",
+            sex="unknown",
+            birth_date=None,
+            mrn=None,
+        ),
+        visit=VisitIdentity(
+            reference=str(launch.encounter),
+            version="1",
+            title="Visit",
+            start=None,
+            end=None,
+            organization=None,
+        ),
+        clinician=ClinicianIdentity(reference=launch.fhir_user, name=chart.clinician),
+        claims=(
+            Claim(
+                id="c001",
+                section="hpi",
+                text=f"Cough for five weeks, seen in {chart.visit.encounter}.",
+                tier=Tier.ROUTINE,
+                state=ClaimState.SUPPORTED,
+            ),
+        ),
+        sources=(),
+    )

@@ -1,0 +1,171 @@
+"""One app with its database and its EHRs, all in this process and on one simulated clock; it serves many histories."""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import flask_migrate
+from redis import Redis
+from typing_extensions import override
+
+from app.chaos.clock import SimulatedTime
+from app.chaos.ehr import CLIENT, NAMES, ORIGIN, SECRET, SimulatedEHRs
+from app.chaos.faults import Moment
+from app.chaos.moments import Moments
+from app.chaos.wire import Sent, Wire
+from app.collaborators import EXTENSION, Collaborators
+from app.ids import TenantId
+from app.outbox.relay import Relay
+from app.outbox.rows import Partition
+from app.publication.drain import InTurn, Tempo
+from app.settings import ROOT, Settings
+from app.tenants.directory import Tenants
+from app.wiring import create_app
+
+MARGIN_SECONDS = 5
+MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own below it
+TENANT = """
+id: {name}-hospital
+organization: Simulated {name}
+vendor: {name}
+environment: sandbox
+fhir_base: {base}
+oauth_issuer: {issuer}
+client_id: {client}
+authentication: {{method: client_secret_basic, secret: "file:{secret}"}}
+frame_origins: ["{origin}"]
+"""
+
+
+class Bells(Relay):
+    """The doorbell without Redis: who was rung for, in the order of ringing; a history loses and doubles rings."""
+
+    def __init__(self, redis: Redis, tenants: Tenants, moments: Moments) -> None:
+        super().__init__(redis, tenants)
+        self._moments = moments
+        self.rung: list[Partition] = []
+
+    @override
+    def ring(self, partition: Partition) -> bool:
+        fault = self._moments.meet(Moment.RING)
+        if fault and fault.kind == "bell_lost":
+            return True
+        self.rung += [partition, partition] if fault else [partition]
+        return True
+
+    @override
+    def answer(self, partition: Partition) -> None:
+        """Whoever hears it, looks."""
+
+
+class World:
+    """The parts of the app under test, the EHRs, the wire between them, and the clock."""
+
+    def __init__(self, home: Path) -> None:
+        self.time = SimulatedTime()
+        self.moments = Moments()
+        self.ehrs = SimulatedEHRs(self.time)
+        self.wire = Wire(self.ehrs.exchange, self.moments, self.time)
+        shutil.copy(migrated(), home / "countersign.db")
+        parts = _app(home, self)
+        self.bells = Bells(Redis.from_url("redis://localhost:1"), parts.tenants, self.moments)
+        self.parts: Collaborators = replace(parts, relay=self.bells)
+        self._looking = sqlite3.connect(home / "countersign.db", isolation_level=None)
+        self._connect()
+        self.moments.watch(parts.database.engine)
+
+    def _connect(self) -> None:
+        for tenant in self.parts.tenants:
+            self.parts.ehrs.session(tenant).mount(ORIGIN, self.wire)
+        self.wire.written_since = self.ehrs.written_since
+        self.wire.turn_knob = self.ehrs.turn_knob
+        self.wire.may_take = self._may_take
+
+    def begun(self, writeback_id: str) -> tuple[str, datetime] | None:
+        """The last attempt that is committed for a write-back: its tag and its moment; by a connection of our own."""
+        row = self._looking.execute(
+            "SELECT tag, recorded_at FROM events WHERE stream = ? AND tag IN"
+            " ('writeback:attempt:begun', 'writeback:provenance:begun') ORDER BY version DESC LIMIT 1",
+            (f"writeback:{writeback_id}",),
+        ).fetchone()
+        return (row[0], datetime.fromisoformat(row[1]).replace(tzinfo=UTC)) if row else None
+
+    def _may_take(self, sent: Sent) -> float:
+        """How much longer this write may still be under way: what the vendor's profile promises, no more."""
+        begun = self.begun(sent.writeback_id)
+        longest = self.longest_execution(tenant_of(sent.ehr))
+        since = (self.time.host() - begun[1]).total_seconds() if begun else 0
+        return max(longest - since - MARGIN_SECONDS, 0)
+
+    def longest_execution(self, tenant_id: TenantId) -> float:
+        """For how long a write may still be executed after it was begun."""
+        return float(self.parts.ehrs.adapter(tenant_id).profile.note.longest_execution_seconds.value)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._looking.close()
+        self.parts.database.engine.dispose()
+
+
+@contextmanager
+def fresh_world() -> Iterator[World]:
+    """A world with an empty log; in memory where there is a file system in memory."""
+    with tempfile.TemporaryDirectory(prefix="countersign-chaos-", dir=MEMORY if MEMORY.is_dir() else None) as home:
+        world = World(Path(home))
+        try:
+            yield world
+        finally:
+            world.close()
+
+
+def tenant_of(ehr: str) -> TenantId:
+    """The tenant that uses this EHR."""
+    return TenantId(f"{ehr}-hospital")
+
+
+@cache
+def migrated() -> Path:
+    """An empty database with the real schema, made once in this process by the real migrations."""
+    home = Path(tempfile.mkdtemp(prefix="countersign-chaos-schema-"))
+    app = create_app(Settings(home=home, database_url="", redis_url="redis://localhost:1"))
+    with app.app_context():
+        flask_migrate.upgrade()
+    parts: Collaborators = app.extensions[EXTENSION]
+    parts.database.engine.dispose()
+    return home / "countersign.db"
+
+
+def _app(home: Path, world: World) -> Collaborators:
+    smart_config = home / "smart-config"
+    (smart_config / "tenants").mkdir(parents=True)
+    (smart_config / "vendors").symlink_to(ROOT / "smart-config" / "vendors")
+    (home / "secret").write_text(SECRET)
+    for name in NAMES:
+        document = TENANT.format(
+            name=name,
+            base=world.ehrs.base(name),
+            issuer=world.ehrs.issuer(name),
+            client=CLIENT,
+            origin=ORIGIN,
+            secret=home / "secret",
+        )
+        (smart_config / "tenants" / f"{name}.yaml").write_text(document)
+    settings = Settings(
+        home=home,
+        database_url="",
+        redis_url="redis://localhost:1",
+        smart_config=smart_config,
+        sandbox_url=ORIGIN,
+        secret_files=home,
+    )
+    tempo = Tempo(InTurn(), chance=lambda: 0.5, wait=world.time.pass_by)
+    app = create_app(settings, world.time.host, tempo)
+    parts: Collaborators = app.extensions[EXTENSION]
+    parts.database._group = None  # several processes are played here, and processes share no commit
+    return parts

@@ -1,0 +1,46 @@
+"""The Merkle tree over a tenant's events, as RFC 6962 section 2.1 defines it; a leaf is an event's own chain hash.
+
+Only the right edge is kept: one hash for each complete subtree, so that adding an event costs no second look at those
+before it, and a checkpoint can carry all that the next one needs.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+LEAF, NODE = b"\x00", b"\x01"
+EMPTY = hashlib.sha256(b"").digest()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """How many events there are, and the roots of the complete subtrees that they make, the largest first."""
+
+    size: int = 0
+    edge: tuple[bytes, ...] = ()
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether so many events make so many complete subtrees."""
+        return self.size >= 0 and self.size.bit_count() == len(self.edge)
+
+    def grown(self, leaf: bytes) -> "Tree":
+        """The tree with one event more."""
+        new, edge = hashlib.sha256(LEAF + leaf).digest(), list(self.edge)
+        complete = self.size
+        while complete & 1:
+            new = _node(edge.pop(), new)
+            complete >>= 1
+        return Tree(self.size + 1, (*edge, new))
+
+    def root(self) -> bytes:
+        """The one hash that stands for all events in their order."""
+        if not self.edge:
+            return EMPTY
+        *rest, root = self.edge
+        for subtree in reversed(rest):
+            root = _node(subtree, root)
+        return root
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(NODE + left + right).digest()

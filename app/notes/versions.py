@@ -1,0 +1,112 @@
+"""The signed versions of a note with where each stands, and which of them a change acts on."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.ids import TenantId, WritebackId
+from app.notes.commands import Kind
+from app.notes.events import NoteRetracted, NoteSigned
+from app.notes.state import NoteState
+from app.policy.mutation import Standing
+from app.writebacks.handlers import load
+from app.writebacks.state import Stage, WritebackState
+
+# What a person said when ending a write that nevertheless means: the note is in the chart.
+IN_CHART_BY_HAND = "filed_by_hand"
+# Or that what stands in the chart, which is not what was signed, is right.
+ACCEPTED = "accepted"
+STANDINGS: dict[Stage, Standing] = {
+    Stage.QUEUED: Standing.UNSENT,
+    Stage.SENDING: Standing.ON_ITS_WAY,
+    Stage.OUTCOME_UNKNOWN: Standing.ON_ITS_WAY,
+    Stage.FILED: Standing.ON_ITS_WAY,
+    Stage.PARKED: Standing.ON_ITS_WAY,
+    Stage.VERIFIED: Standing.FILED,
+    Stage.DRIFTED: Standing.CHANGED,
+    Stage.OVERRIDDEN: Standing.CHANGED,
+    Stage.MISSING: Standing.MISSING,
+    Stage.REJECTED: Standing.NOT_FILED,
+    Stage.CANCELLED: Standing.NOT_FILED,
+    Stage.SETTLED: Standing.NOT_FILED,
+    Stage.SUPERSEDED: Standing.RETRACTED,  # by a retraction: what was replaced has a later version, which counts
+    Stage.AWAITING_COPY: Standing.COPIED,
+    Stage.COPIED: Standing.COPIED,
+}
+if missing := set(Stage) - STANDINGS.keys():
+    raise TypeError(f"these stages of a write do not say where its note stands: {sorted(missing)}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One signature of a note, and the write that carries it; `retraction` is the write that takes it back."""
+
+    signed: NoteSigned
+    write: WritebackState
+    retraction: WritebackState | None = None
+
+    @property
+    def writeback_id(self) -> WritebackId:
+        """The write that carries it."""
+        return WritebackId(self.signed.writeback_id)
+
+    @property
+    def is_addendum(self) -> bool:
+        """Whether it stands beside the note, rather than being it."""
+        return self.signed.kind == Kind.ADDENDUM
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands, for whoever wants to change it."""
+        if self.retraction and standing_of_write(self.retraction) is not Standing.NOT_FILED:
+            return Standing.RETRACTED
+        return standing_of_write(self.write)
+
+
+def standing_of_write(write: WritebackState) -> Standing:
+    """Where one write stands, for whoever wants to change what it carries."""
+    if write.can_be_taken_back:
+        return Standing.UNSENT
+    if write.stage is Stage.PARKED and write.is_in_chart:
+        return Standing.FILED
+    if write.stage is Stage.SETTLED and write.settled_as == IN_CHART_BY_HAND:
+        return Standing.COPIED
+    if write.stage is Stage.SETTLED and write.settled_as == ACCEPTED:
+        return Standing.CHANGED
+    if write.stage is Stage.SETTLED and write.may_be_in_chart:
+        return Standing.MISSING
+    return STANDINGS[_stage(write)]
+
+
+def versions_of(tx: Connection, tenant_id: TenantId, state: NoteState) -> tuple[Version, ...]:
+    """Every signed version, oldest first."""
+    retracted = {one.retracts: one for one in state.retractions}  # the last one, where the EHR refused those before
+    return tuple(
+        Version(
+            signed,
+            load(tx, tenant_id, WritebackId(signed.writeback_id)),
+            _taking_back(tx, tenant_id, signed, retracted),
+        )
+        for signed in state.signatures
+    )
+
+
+def original_of(versions: tuple[Version, ...]) -> Version:
+    """The version that a change acts on: the latest of the note itself that is in the chart or may come there.
+
+    Where none is, the latest. An addendum is not the note.
+    """
+    main = [version for version in versions if not version.is_addendum]
+    standing = [version for version in main if version.standing is not Standing.NOT_FILED]
+    return (standing or main)[-1]
+
+
+def _taking_back(
+    tx: Connection, tenant_id: TenantId, signed: NoteSigned, retracted: dict[str, NoteRetracted]
+) -> WritebackState | None:
+    found = retracted.get(signed.writeback_id)
+    return load(tx, tenant_id, WritebackId(found.writeback_id)) if found else None
+
+
+def _stage(write: WritebackState) -> Stage:
+    return write.stage or Stage.QUEUED

@@ -1,0 +1,78 @@
+"""What became of a filed write in the EHR: what changed, who changed it, which version counts, what to do now."""
+
+import base64
+import json
+from typing import Any
+
+from app.pages.screens import Answer
+from app.reconciliation.changes import ChangeThere
+from app.reconciliation.renderings import shown_text
+from app.writebacks.state import Stage, WritebackState
+
+CHANGES = {
+    ChangeThere.MERGED: "The patient was merged into another one in {ehr}, and this went with them.",
+    ChangeThere.MOVED: "It was moved to another patient's chart in {ehr}.",
+    ChangeThere.INVALIDATED: "It was marked in {ehr} as entered in error.",
+    ChangeThere.REPLACED: "Another document took its place in {ehr}.",
+    ChangeThere.AMENDED: "It was amended in {ehr}.",
+    ChangeThere.SIGNED: "It was signed in {ehr}.",
+    ChangeThere.EDITED: "It was changed in {ehr}.",
+    ChangeThere.DELETED: "It was deleted in {ehr}.",
+}
+if missing := set(ChangeThere) - CHANGES.keys():
+    raise TypeError(f"these changes have no words: {sorted(missing)}")
+COUNTS = {
+    Stage.DRIFTED: "What stands in the chart of {ehr} is what others read. It is not what you signed.",
+    Stage.OVERRIDDEN: "The one in {ehr}. What you signed is kept here, and nothing is overwritten.",
+    Stage.MISSING: "None is in {ehr} now. What you signed is kept here, and it is not sent again.",
+}
+SEE = {
+    Stage.DRIFTED: "Compare the two in the chart. If it must change, change it there.",
+    Stage.OVERRIDDEN: "Look whether you agree. If you do, say so here. If not, change it in {ehr}.",
+    Stage.MISSING: "Look for it in the chart. Ask your administrator whether {ehr} was restored from a backup.",
+}
+READERS = {"signer": "your own access", "backend": "your organisation's access for reading"}
+A_VISITOR = "the access of a colleague who opened this chart"
+
+
+def answers(state: WritebackState, ehr: str) -> tuple[Answer, ...]:
+    """The answers about what was filed and is not as it was signed; nothing for any other write."""
+    if state.stage not in COUNTS:
+        return ()
+    found = [
+        ("What changed?", _what(state).format(ehr=ehr)),
+        ("Who changed it?", _who(state, ehr)),
+        ("Which version counts?", COUNTS[state.stage].format(ehr=ehr)),
+        ("What should you do now?", SEE[state.stage].format(ehr=ehr)),
+    ]
+    if state.read_under:
+        found.append(("Under whose access was it read?", READERS.get(state.read_under, A_VISITOR)))
+    return tuple(Answer(question, answer) for question, answer in found)
+
+
+def text_there(stored: bytes) -> str:
+    """The text that a stored note shows; empty where it is kept elsewhere, or is no note."""
+    resource: dict[str, Any] = json.loads(stored)
+    for content in resource.get("content") or ():
+        data = content.get("attachment", {}).get("data")
+        if isinstance(data, str):
+            text = base64.b64decode(data).decode("utf-8", "replace")
+            return shown_text(text) or text
+    return ""
+
+
+def _what(state: WritebackState) -> str:
+    differences = f" What differs: {', '.join(state.differences)}." if state.differences else ""
+    if state.stage is Stage.MISSING:
+        return "{ehr} does not show it any more."
+    if state.stage is Stage.DRIFTED:
+        return "{ehr} stored something else than you signed." + differences
+    return CHANGES[ChangeThere(state.change_there)] + differences
+
+
+def _who(state: WritebackState, ehr: str) -> str:
+    if state.stage is Stage.DRIFTED:
+        return f"{ehr} itself, when it stored it."
+    if not state.changed_by:
+        return f"{ehr} does not say."
+    return "You." if state.changed_by == state.queued.author else f"{ehr} names {state.changed_by}."

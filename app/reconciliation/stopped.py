@@ -1,0 +1,99 @@
+"""A person ends what stopped: looks again, or says what became of it. Nothing here writes to the EHR."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from app.clock import Clock
+from app.db import Database
+from app.errors import BadInput
+from app.ids import LaunchId, TenantId, WritebackId
+from app.outbox import rows as outbox
+from app.outbox.rows import Partition
+from app.reconciliation import followed
+from app.tenants import launches
+from app.tenants.ehr import Signer
+from app.writebacks.commands import ResumeWrite, SettleWrite
+from app.writebacks.endings import OUTCOMES, REFERENCE, Ending, Person, endings_for
+from app.writebacks.handlers import WritebackCommands, load
+from app.writebacks.state import Stage, WritebackState
+
+Ring = Callable[[Partition], object]
+MOVED_ON = "This does not wait for you any more."
+
+
+class Stopped:
+    """Ends writes that wait for a person."""
+
+    def __init__(self, database: Database, writebacks: WritebackCommands, ring: Ring, clock: Clock) -> None:
+        self._database = database
+        self._writebacks = writebacks
+        self._ring = ring
+        self._clock = clock
+
+    def end(
+        self,
+        tenant_id: TenantId,
+        writeback_id: WritebackId,
+        ending: str,
+        person: Person,
+        *,
+        actor: str,
+        reference: str = "",
+        launch_id: LaunchId | None = None,
+    ) -> None:
+        """Do what this person chose. `launch_id`: the signer's present launch, under which it may go on.
+
+        Raises `BadInput` for an ending that is not theirs, that the write does not wait for any more, or that needs a
+        reference and has none.
+        """
+        with self._database.write() as tx:
+            outbox.hold(tx, writeback_id)
+            state = load(tx, tenant_id, writeback_id)
+            chosen = next((one for one in endings_for(state, person) if one == ending), None)
+            if chosen is None:
+                raise BadInput(MOVED_ON, "Load the page again and read where it stands now.")
+            if chosen is Ending.LOOK_AGAIN:
+                self._look_again(tx, tenant_id, writeback_id, state, actor, launch_id)
+            elif chosen in OUTCOMES:
+                command = SettleWrite(OUTCOMES[chosen], _checked(reference, person))
+                self._writebacks.by_person(tx, tenant_id, writeback_id, command, actor, self._clock())
+                outbox.stop(tx, writeback_id)
+        if chosen is Ending.LOOK_AGAIN and state.stage is Stage.PARKED:
+            self._ring(Partition(tenant_id, state.queued.workflow))
+
+    def _look_again(
+        self,
+        tx: Connection,
+        tenant_id: TenantId,
+        writeback_id: WritebackId,
+        state: WritebackState,
+        actor: str,
+        launch_id: LaunchId | None,
+    ) -> None:
+        now = self._clock()
+        if state.stage is Stage.PARKED:
+            command = ResumeWrite(_under(tx, state, launch_id))
+            self._writebacks.by_person(tx, tenant_id, writeback_id, command, actor, now)
+        else:
+            followed.hasten_write(tx, tenant_id, writeback_id, now)
+
+
+def _under(tx: Connection, state: WritebackState, launch_id: LaunchId | None) -> LaunchId:
+    """The launch that it goes on under: the present one where it is the signer's own for this chart and address (A63).
+
+    Under another one it would stop where nobody could end it.
+    """
+    order = state.queued
+    signer = Signer(order.author_issuer, order.author_subject, order.author, order.patient, order.fhir_base)
+    is_theirs = launch_id is not None and signer.is_of(launches.find(tx, launch_id))
+    return launch_id if launch_id is not None and is_theirs else state.launch_id
+
+
+def _checked(reference: str, person: Person) -> str:
+    """The reference as it is written down. Raises `BadInput`."""
+    if reference and not REFERENCE.fullmatch(reference):
+        raise BadInput("A reference is a resource or a ticket, without blanks.", "Write it again, or leave it out.")
+    if not reference and person is Person.OPERATIONS:
+        raise BadInput("Whoever gives a write up for somebody else names the ticket.", "Write its number.")
+    return reference

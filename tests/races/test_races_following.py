@@ -1,0 +1,107 @@
+"""Several sweepers and several notices at once: one looks, one is new; and a large backlog starves nobody."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+
+from app.db import Database
+from app.ids import TenantId, WritebackId
+from app.reconciliation import followed
+from app.reconciliation.notices import Notices
+from app.reconciliation.tables import notices
+from tests.races.at_once import at_once
+from tests.races.conftest import Connect
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
+MINE, OTHERS = TenantId("harbor-epic"), TenantId("lakeside-athenaone")
+
+
+def follow(database: Database, tenant_id: TenantId, *names: str) -> None:
+    with database.write() as tx:
+        for name in names:
+            followed.follow(tx, tenant_id, WritebackId(name), "Patient/1", f"DocumentReference/{name}", NOW)
+
+
+def test_of_two_sweepers_one_looks(connect: Connect) -> None:
+    """F04: and one that died in its look leaves it due again after a while."""
+    databases = [connect(), connect()]
+    follow(databases[0], MINE, "a")
+    with databases[0].read() as tx:
+        (row,) = followed.due(tx, LATER, 5)
+
+    def take(database: Database) -> bool:
+        with database.write() as tx:
+            return followed.take(tx, row, LATER)
+
+    taken = at_once(*(lambda one=one: take(one) for one in databases))
+    assert sorted(taken) == [False, True]
+    with databases[0].read() as tx:
+        assert followed.due(tx, LATER + timedelta(minutes=1), 5) == []
+        assert followed.due(tx, LATER + followed.UNDER_WAY, 5) == [row]
+
+
+def test_a_large_backlog_of_one_tenant_starves_no_other(connect: Connect) -> None:
+    database = connect()
+    follow(database, MINE, *(f"mine-{number}" for number in range(30)))
+    follow(database, OTHERS, "theirs")
+    with database.read() as tx:
+        rows = followed.due(tx, LATER, 20)
+    assert [one.tenant_id for one in rows].count(MINE) == 20
+    assert [one.writeback_id for one in rows if one.tenant_id == OTHERS] == ["theirs"]
+
+
+def test_a_sweep_looks_for_every_tenant_in_turn(connect: Connect) -> None:
+    """I7: it may end after any look; whose first row waits longest comes first."""
+    database = connect()
+    follow(database, OTHERS, "a", "b", "c")
+    follow(database, MINE, "d", "e")
+    with database.write() as tx:
+        followed.hasten_write(tx, MINE, WritebackId("e"), NOW)
+    with database.read() as tx:
+        rows = followed.due(tx, LATER, 20)
+    assert [one.tenant_id for one in rows] == [MINE, OTHERS, MINE, OTHERS, OTHERS]
+
+
+def test_a_notice_that_comes_during_a_look_is_not_lost(connect: Connect) -> None:
+    """F31: what was being read then may be from before; the next look could else be a month away."""
+    database = connect()
+    follow(database, MINE, "a", "b")
+    with database.write() as tx:
+        first, second = followed.due(tx, LATER, 5)
+        assert followed.take(tx, first, LATER)
+        assert followed.take(tx, second, LATER)
+        assert followed.hasten_chart(tx, MINE, "Patient/1", LATER) == 2
+        followed.looked(tx, first, LATER, "1", "signer", is_news=False)
+        followed.absent(tx, second, LATER)
+        assert {one.writeback_id for one in followed.due(tx, LATER, 5)} == {"a", "b"}
+
+
+def test_the_looks_grow_apart_up_to_a_month(connect: Connect) -> None:
+    assert [followed.pause(checks) for checks in (0, 1, 5)] == [timedelta(minutes=minutes) for minutes in (15, 30, 480)]
+    assert followed.pause(40) == followed.LONGEST_PAUSE
+    database = connect()
+    follow(database, MINE, "a")
+    with database.write() as tx:
+        (row,) = followed.due(tx, LATER, 5)
+        assert followed.take(tx, row, LATER)
+        followed.looked(tx, row, LATER, "1", "signer", is_news=False)
+        assert followed.due(tx, LATER + timedelta(minutes=29), 5) == []
+        (again,) = followed.due(tx, LATER + timedelta(minutes=30), 5)
+        assert (again.checks, again.absences) == (1, 0)
+        assert followed.hasten_resource(tx, MINE, "DocumentReference/a", LATER) == 1
+        assert followed.hasten_resource(tx, OTHERS, "DocumentReference/a", LATER) == 0
+        assert followed.due(tx, LATER, 5) == [again]
+        followed.end(tx, again)
+        assert followed.hasten_chart(tx, MINE, "Patient/1", LATER) == 0
+        assert followed.due(tx, LATER + timedelta(days=365), 5) == []
+
+
+def test_of_two_copies_of_a_notice_one_is_new(connect: Connect) -> None:
+    """F31: also when both arrive at the same moment."""
+    body = b'{"id": "e1", "type": "t", "resource": "DocumentReference/a", "occurred_at": "2026-11-22T10:00:00+00:00"}'
+    databases = [connect(), connect()]
+    taken = at_once(*(lambda one=one: Notices(one, lambda: NOW).take(MINE, body) for one in databases))
+    assert sorted(taken) == [False, True]
+    with databases[0].read() as tx:
+        assert len(tx.execute(select(notices)).all()) == 1
