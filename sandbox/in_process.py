@@ -32,6 +32,7 @@ from sandbox.authorization.tokens import revoke_family, save_token
 from sandbox.clock import MACHINE, Clock
 from sandbox.ehr import EHR
 from sandbox.people.seeding import seed
+from sandbox.personality import Personality
 from sandbox.wiring import create_ehr, ehr_app
 
 
@@ -57,11 +58,19 @@ class SandboxInProcess(Mapping[str, EHR]):
     """Some EHRs at one origin."""
 
     def __init__(
-        self, origin: str, registered: Mapping[str, Iterable[Mapping[str, Any]]], clock: Clock = MACHINE
+        self,
+        origin: str,
+        registered: Mapping[str, Iterable[Mapping[str, Any]]],
+        clock: Clock = MACHINE,
+        personalities: Mapping[str, Personality] | None = None,
     ) -> None:
+        """`personalities`: those of EHRs that have no file of their own here."""
         self.origin = origin
+        own = personalities or {}
         self._ehrs = {
-            name: create_ehr(name, origin, [Registration.model_validate(one) for one in apps], clock=clock)
+            name: create_ehr(
+                name, origin, list(map(Registration.model_validate, apps)), clock=clock, personality=own.get(name)
+            )
             for name, apps in registered.items()
         }
         self._apps = {name: _app(ehr) for name, ehr in self._ehrs.items()}

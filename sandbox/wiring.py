@@ -21,7 +21,7 @@ from sandbox.fhir.routes import fhir_routes
 from sandbox.fhir.store import Store
 from sandbox.launcher.routes import launcher_routes
 from sandbox.people.seeding import seed
-from sandbox.personality import load_personality, personality_names
+from sandbox.personality import Personality, load_personality, personality_names
 from sandbox.qa.callbacks import Callbacks
 from sandbox.qa.faults import Faults
 from sandbox.qa.injection import set_the_clock
@@ -41,16 +41,24 @@ def create_sandbox(origin: str, home: Path, clients_file: Path, transcripts_file
 
 
 def create_ehr(
-    name: str, origin: str, registered: list[Registration], *, home: Path | None = None, clock: Clock = MACHINE
+    name: str,
+    origin: str,
+    registered: list[Registration],
+    *,
+    home: Path | None = None,
+    clock: Clock = MACHINE,
+    personality: Personality | None = None,
 ) -> EHR:
     """One EHR, not yet seeded; without a home its state is in memory, and without a clock it goes by this machine's.
+
+    Without a `personality` of its own it has the one in the file of its name.
 
     For a simulation in one process see `sandbox.in_process.SandboxInProcess`, which is made of this and of `mounted`.
     """
     database = Database(home / f"{name}.sqlite" if home else None)
     store, faults = Store(database, clock), Faults()
     return EHR(
-        personality=load_personality(name),
+        personality=personality or load_personality(name),
         origin=origin,
         database=database,
         store=store,

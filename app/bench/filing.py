@@ -47,7 +47,10 @@ def latency_bars(folder: Path, notes: int) -> Iterator[Bar]:
             lambda: bench.client_alone(notes),
             lambda: bench.rq_worker(STOCK_NOTES, "rq.worker.Worker"),
         )
-    limit = f"{IN_FLIGHT} in flight, four exchanges of {LATENCY_SECONDS * 1000:.0f} ms for each note"
+    limit = (
+        f"{IN_FLIGHT} in flight, each note four exchanges of {LATENCY_SECONDS * 1000:.0f} ms; and 10 to 20 ms of one "
+        "interpreter's time for each note, most of it in SQLAlchemy"
+    )
     yield Bar(
         "P1 client",
         f"notes a second at {LATENCY_SECONDS * 1000:.0f} ms, {WHOLE}, against the same client "

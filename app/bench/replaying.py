@@ -15,15 +15,16 @@ from app.bench.signatures import ACTOR, TENANT, Signature, order_of, prepare
 from app.db import Database
 from app.event_log.append import append
 from app.event_log.event import ArtifactRef, Event
-from app.event_log.read import read_stream
+from app.event_log.read import read_after
 from app.event_log.verify import verify
 from app.writebacks.events import AttemptBegun, WritebackFiled, WritebackVerified
 from app.writebacks.handlers import stream_of
-from app.writebacks.state import Stage, fold
+from app.writebacks.state import Stage, WritebackState, evolve
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVENTS_OF_A_WRITE = 4
 NAMESPACE = UUID(int=0)
+NEW = WritebackState()
 
 
 def replaying_bars(folder: Path, writes: int) -> Iterator[Bar]:
@@ -85,9 +86,14 @@ def _verified_and_folded(database: Database, prepared: Sequence[Signature]) -> N
     with database.read() as tx:
         if not verify(tx).ok:
             raise Wrong("the log does not verify")
-        for one in prepared:
-            if fold(read_stream(tx, TENANT, stream_of(one.writeback_id))).stage is not Stage.VERIFIED:
-                raise Wrong("a write was folded wrongly")
+        states: dict[str, WritebackState] = {}
+        sequence = 0
+        while part := read_after(tx, TENANT, sequence):
+            for recorded in part:
+                states[recorded.stream] = evolve(states.get(recorded.stream, NEW), recorded)
+            sequence = part[-1].sequence
+    if [states[stream_of(one.writeback_id)].stage for one in prepared] != [Stage.VERIFIED] * len(prepared):
+        raise Wrong("a write was folded wrongly")
 
 
 def _verified(database: Database, count: int) -> None:

@@ -18,12 +18,17 @@ from app.chaos.wire import Answered, Written, knob_of
 from sandbox.clock import Clock
 from sandbox.errors import NoAnswer
 from sandbox.in_process import Granted, SandboxInProcess
+from sandbox.personality import Personality, load_personality
 from sandbox.qa.faults import Fault as Knob
 from sandbox.qa.knobs import usable
 
 ORIGIN = "https://ehr.example"
 CLIENT, SECRET = "countersign-chaos", "a-secret-of-the-simulation-only"
-NAMES = ("reference", "epic")
+# Which profile each is met with. The third is the reference EHR without conditional creates: it stores a second copy
+# of whatever is sent twice, and a search by our identifier shows both. No vendor is meant by it.
+PLAIN = "plain"
+PROFILES = {"reference": "reference", "epic": "epic", PLAIN: "veradigm"}
+NAMES = tuple(PROFILES)
 __all__ = ["Granted"]  # for whoever may not know the sandbox
 CLINICIANS = ("doctor-1", "doctor-2", "doctor-3")
 RIGHTS = "cruds"
@@ -77,7 +82,7 @@ class SimulatedEHRs:
             "launch_url": "http://app.localhost:8410/launch",
             "auth": {"method": "client_secret_basic", "secret": SECRET},
         }
-        self._sandbox = SandboxInProcess(ORIGIN, {name: [app] for name in NAMES}, clock)
+        self._sandbox = SandboxInProcess(ORIGIN, {name: [app] for name in NAMES}, clock, {PLAIN: _plain()})
         self._seen_writes = dict.fromkeys(NAMES, 0)
         self._people_did: set[tuple[str, str]] = set()
         for name in NAMES:
@@ -178,6 +183,11 @@ class SimulatedEHRs:
         """Begin a new history: what was armed is disarmed."""
         for name in NAMES:
             self._sandbox[name].faults.clear()
+
+
+def _plain() -> Personality:
+    rich = load_personality("reference")
+    return rich.model_copy(update={"name": PLAIN, "fhir": rich.fhir.model_copy(update={"conditional_create": False})})
 
 
 def _practitioner(key: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from random import Random
 
 from app.chaos.faults import KINDS, Fault, Moment
 
-TENANTS, CLINICIANS = 2, 3
+TENANTS, CLINICIANS = 3, 3
 MOST_NOTES, MOST_FAULTS, MOST_EVENTS = 3, 7, 6
 # How many moments of each kind the faults of a history are spread over: about as many as a history with one note has,
 # and twice that, so that what follows the first trouble is struck as well.

@@ -43,6 +43,15 @@ class Answered(Protocol):
     def body(self) -> bytes: ...  # noqa: D102
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """202: it will be done, some time."""
+
+    status: int = 202
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+
+
 Exchange = Callable[[str, str, dict[str, str], bytes], Answered]
 """One request (method, URL, headers, body) to the EHRs. Raises a `requests` exception where a connection breaks."""
 
@@ -148,6 +157,14 @@ class Wire(BaseAdapter):
             case "executed_late":
                 late = min(fault.seconds if fault else 0, self.may_take(sent))
                 self._late.append(Late(self._time.now + timedelta(seconds=late), request, sent))
+                raise self._timed_out(request)
+            case "accepted_then_filed":
+                self._late.append(
+                    Late(self._time.now + timedelta(seconds=fault.seconds if fault else 0), request, sent)
+                )
+                return _response(request, Accepted())
+            case "unmarked_reply_lost":
+                self._execute(request, sent, Fault("drop_identifier", 0))
                 raise self._timed_out(request)
             case "reply_lost":
                 self._execute(request, sent)

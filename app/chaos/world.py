@@ -15,7 +15,7 @@ from redis import Redis
 from typing_extensions import override
 
 from app.chaos.clock import SimulatedTime
-from app.chaos.ehr import CLIENT, NAMES, ORIGIN, SECRET, SimulatedEHRs
+from app.chaos.ehr import CLIENT, NAMES, ORIGIN, PLAIN, PROFILES, SECRET, SimulatedEHRs
 from app.chaos.faults import Moment
 from app.chaos.moments import Moments
 from app.chaos.wire import Sent, Wire
@@ -30,10 +30,11 @@ from app.wiring import create_app
 
 MARGIN_SECONDS = 5
 MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own below it
+CONDITIONAL = "conditional_create: {support: yes"
 TENANT = """
 id: {name}-hospital
 organization: Simulated {name}
-vendor: {name}
+vendor: {vendor}
 environment: sandbox
 fhir_base: {base}
 oauth_issuer: {issuer}
@@ -141,14 +142,27 @@ def migrated() -> Path:
     return home / "countersign.db"
 
 
+def _profiles(directory: Path) -> None:
+    """The real profiles, and that of the EHR without conditional creates in the place of one that is not played.
+
+    Adapters are registered by vendor and there is none to spare, so it borrows a vendor's name in this directory only.
+    """
+    shutil.copytree(ROOT / "smart-config" / "vendors", directory)
+    vendor = PROFILES[PLAIN]
+    rich = (directory / "reference.yaml").read_text()
+    plain = rich.replace("name: reference", f"name: {vendor}", 1).replace(CONDITIONAL, CONDITIONAL.replace("yes", "no"))
+    (directory / f"{vendor}.yaml").write_text(plain)
+
+
 def _app(home: Path, world: World) -> Collaborators:
     smart_config = home / "smart-config"
     (smart_config / "tenants").mkdir(parents=True)
-    (smart_config / "vendors").symlink_to(ROOT / "smart-config" / "vendors")
+    _profiles(smart_config / "vendors")
     (home / "secret").write_text(SECRET)
     for name in NAMES:
         document = TENANT.format(
             name=name,
+            vendor=PROFILES[name],
             base=world.ehrs.base(name),
             issuer=world.ehrs.issuer(name),
             client=CLIENT,
@@ -167,5 +181,7 @@ def _app(home: Path, world: World) -> Collaborators:
     tempo = Tempo(InTurn(), chance=lambda: 0.5, wait=world.time.pass_by)
     app = create_app(settings, world.time.host, tempo)
     parts: Collaborators = app.extensions[EXTENSION]
-    parts.database._group = None  # several processes are played here, and processes share no commit
+    # Several processes are played here by one thread, and processes share no commit. The group's turn belongs to a
+    # thread: whoever stands still around a commit holds it, and the one that goes on meanwhile would wait for itself.
+    parts.database._group = None
     return parts

@@ -109,6 +109,7 @@ class AmendmentCommands:
     def cancel(self, command: CancelNote) -> None:
         """Stop the latest signed version before anything of it leaves: at once, or not at all (F42).
 
+        Its entries are stopped with it, as far as certainly nothing of them was executed; those that had left stay.
         Said twice, it is done once. Raises `Refused` with the way that is left where it is too late.
         """
         launch = command.launch
@@ -117,7 +118,9 @@ class AmendmentCommands:
             if note.state.signed is None:
                 raise NotFound("This note is not signed yet.", "Go back to the draft.")
             latest, now = WritebackId(note.state.signed.writeback_id), self._clock()
-            before = self._writebacks.cancel(tx, launch.tenant_id, latest, TAKEN_BACK, launch.actor, now)
+            signed_with_it = (WritebackId(entry) for _, entry, _ in note.state.signed.entries)
+            stopped = (latest, *signed_with_it)
+            before = self._writebacks.cancel(tx, launch.tenant_id, stopped, TAKEN_BACK, launch.actor, now)[latest]
             if not before.can_be_taken_back and before.stage is not Written.CANCELLED:
                 self._require(tx, launch, note, Asked.TAKE_BACK, {Move.CANCEL}, latest)
 

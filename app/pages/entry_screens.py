@@ -81,3 +81,4 @@ class FiledEntry:
     settled: bool
     by_hand: bool  # waits to be entered by hand
     reference: str  # "Observation/12" or ""
+    left: bool = False  # whether it was sent, and is in the chart or may be

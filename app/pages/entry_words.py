@@ -1,8 +1,9 @@
 """The words for entries beside a note: what each kind is called, what becomes of it, and where its write stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from app.notes.entries import PlannedEntry
+from app.pages.entry_screens import FiledEntry
 from app.pages.status import PARKED
 from app.policy.entry_route import EntryLanding
 from app.policy.route import Route
@@ -57,6 +58,19 @@ SENTENCES: Mapping[Stage, str] = {
     Stage.COPIED: "Entered in {ehr} by you.",
 }
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED, Stage.OVERRIDDEN, Stage.MISSING})
+# What was sent and may stand in the chart; where a person ended it, its state says what was known (`has_left`).
+LEFT = frozenset(
+    {
+        Stage.SENDING,
+        Stage.OUTCOME_UNKNOWN,
+        Stage.FILED,
+        Stage.VERIFIED,
+        Stage.DRIFTED,
+        Stage.OVERRIDDEN,
+        Stage.MISSING,
+        Stage.SUPERSEDED,
+    }
+)
 WORKING = frozenset({Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED})
 
 if KINDS.keys() != set(EntryKind) or WRITTEN.keys() != set(EntryKind) or SENTENCES.keys() != set(Stage):
@@ -73,6 +87,18 @@ def becomes(kind: EntryKind, landing: EntryLanding, ehr: str) -> str:
 def becomes_planned(plan: PlannedEntry, ehr: str) -> str:
     """The same for an approved entry."""
     return becomes(plan.reviewed.kind, plan.landing, ehr)
+
+
+def has_left(state: WritebackState) -> bool:
+    """Whether an entry was sent, and is in the chart or may be."""
+    ended = state.stage in (Stage.PARKED, Stage.SETTLED)
+    return state.stage in LEFT or (ended and (bool(state.resource_id) or state.parked_from in LEFT))
+
+
+def left_before(entries: Sequence[FiledEntry]) -> str:
+    """The sentence beside a note that was taken back: which entries had left already; empty where none had."""
+    left = "; ".join(entry.words for entry in entries if entry.left)
+    return f"Already sent when you took the note back, and not stopped: {left}." if left else ""
 
 
 def where_it_stands(state: WritebackState, ehr: str) -> str:

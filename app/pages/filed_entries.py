@@ -10,7 +10,7 @@ from app.notes.entries import EntrySnapshot
 from app.notes.reading import ReadNote
 from app.notes.snapshot import Snapshot
 from app.pages.entry_screens import FiledEntry
-from app.pages.entry_words import KINDS, STOPPED, WORKING, where_it_stands
+from app.pages.entry_words import KINDS, STOPPED, WORKING, has_left, where_it_stands
 from app.pages.note_page import required_note
 from app.pages.sessions import collaborators, current_launch, open_launch_before
 from app.writebacks.commands import ConfirmCopy
@@ -66,4 +66,5 @@ def _shown(entry: EntrySnapshot, state: WritebackState, ehr: str) -> FiledEntry:
         settled=stage not in WORKING,
         by_hand=stage is Stage.AWAITING_COPY,
         reference=entry.target or (f"{entry.resource_type}/{state.resource_id}" if state.resource_id else ""),
+        left=has_left(state),
     )

@@ -16,6 +16,7 @@ from app.notes.snapshot import Snapshot
 from app.notes.state import Stage as NoteStage
 from app.pages.change_words import RETRACTING, retracted_place
 from app.pages.changes_offered import offers, versions
+from app.pages.entry_words import left_before
 from app.pages.filed_entries import shown_entries
 from app.pages.note_page import local, local_now, required_note, shown_landing
 from app.pages.screens import FiledScreen
@@ -28,7 +29,7 @@ from app.policy.route import Route
 from app.writebacks.commands import ConfirmCopy
 from app.writebacks.events import CopyOffered
 from app.writebacks.handlers import load
-from app.writebacks.state import WritebackState
+from app.writebacks.state import Stage, WritebackState
 
 filing = Blueprint("filing", __name__, url_prefix="/charts/<launch_id>/note")
 open_launch_before(filing)
@@ -98,13 +99,14 @@ def _screen(read: ReadNote) -> FiledScreen:
     state = states[signed.writeback_id]
     line = _line(read, states, snapshot.signed_at, tenant.zone, profile.title)
     entries = shown_entries(read, profile.title)
+    left = left_before(entries) if state.stage is Stage.CANCELLED and signed.entries else ""
     return FiledScreen(
         launch_id=launch.launch_id,
         csrf=current_csrf(),
         banner=banner(read.review.draft, local_now()),
         landing=replace(shown_landing(_ordered(state, snapshot)), headline=line.place),
         steps=line.steps,
-        sentence=line.sentence,
+        sentence=f"{line.sentence} {left}".rstrip(),
         settled=line.settled and all(entry.settled for entry in entries),
         action=line.action or what_ends(states.values(), entries),
         note_text=snapshot.text,

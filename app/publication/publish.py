@@ -71,28 +71,15 @@ class Publication:
 
     def send(self, lease: Lease, state: WritebackState) -> None:
         """Carry one queued write through one attempt. Raises `Fenced` when another worker has taken over."""
-        order = state.queued
-        if self._leave.is_refused(lease, state, order.resource_type, self._clock()):
+        if self._must_wait(lease, state):
             return
-        if order.follows and not self._turn.has_come(lease, state, self._clock()):
+        transport = self._transport(lease, state)
+        if transport is None:
             return
-        if state.unclear >= MOST_UNCLEAR:
-            self._record(lease, ParkWrite("manual"))
-            return
-        try:
-            signer = signer_of(state)
-            transport = self._ehrs.under_signers_grant(lease.tenant_id, state.launch_id, signer, lease.writeback_id)
-        except NeedsSignIn as ended:
-            self._record(lease, park_without_grant(ended))
-            return
-        except TryAgain as not_now:
-            self._record(lease, PostponeAttempt(not_now.code, self._clock() + self._wait_at(state)))
-            return
-        adapter = self._ehrs.adapter(lease.tenant_id)
+        order, adapter = state.queued, self._ehrs.adapter(lease.tenant_id)
         with self._database.write() as tx:
-            if self._leave.is_refused_in(
-                tx, lease, state, order.resource_type, self._clock()
-            ):  # it may have taken a while
+            # Asked once more: it may have taken a while.
+            if self._leave.is_refused_in(tx, lease, state, order.resource_type, self._clock()):
                 return
             payload = self._artifacts.open(tx, lease.tenant_id, order.payload)
             begun_at = self._clock()
@@ -120,6 +107,30 @@ class Publication:
         if resource_id is None:
             log.warning("filed_without_id", writeback=lease.writeback_id, tenant=lease.tenant_id)
         self._record(lease, _filed(state, resource_id, receipt.version, receipt.status, receipt.body))
+
+    def _must_wait(self, lease: Lease, state: WritebackState) -> bool:
+        """Whether this write may not leave now; why, and until when, is recorded then."""
+        order = state.queued
+        if self._leave.is_refused(lease, state, order.resource_type, self._clock()):
+            return True
+        if order.follows and not self._turn.has_come(lease, state, self._clock()):
+            return True
+        if state.unclear >= MOST_UNCLEAR:
+            self._record(lease, ParkWrite("manual"))
+            return True
+        return False
+
+    def _transport(self, lease: Lease, state: WritebackState) -> SignersTransport | None:
+        """The signer's own way to the EHR; None when there is none now, which is recorded."""
+        try:
+            return self._ehrs.under_signers_grant(
+                lease.tenant_id, state.launch_id, signer_of(state), lease.writeback_id
+            )
+        except NeedsSignIn as ended:
+            self._record(lease, park_without_grant(ended))
+        except TryAgain as not_now:
+            self._record(lease, PostponeAttempt(not_now.code, self._clock() + self._wait_at(state)))
+        return None
 
     def _after(self, error: VendorError, transport: SignersTransport, state: WritebackState) -> Command:
         try:

@@ -1,5 +1,6 @@
 """Carrying out commands on write-backs: event, ledger and outbox change in one transaction or not at all."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -130,20 +131,30 @@ class WritebackCommands:
         return state
 
     def cancel(
-        self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, reason: str, actor: str, now: datetime
-    ) -> WritebackState:
-        """Take a write back if certainly nothing of it was executed; returns the state before (F42).
+        self,
+        tx: Connection,
+        tenant_id: TenantId,
+        writeback_ids: Iterable[WritebackId],
+        reason: str,
+        actor: str,
+        now: datetime,
+    ) -> dict[WritebackId, WritebackState]:
+        """Take those writes back of which certainly nothing was executed; returns the states before (F42).
 
-        The row is held first, as a worker does that begins an attempt: one of the two is first, and the other finds
-        its lease overtaken or the attempt begun. Nothing is changed where it is too late.
+        The rows are held first, as a worker does that begins an attempt: one of the two is first, and the other finds
+        its lease overtaken or the attempt begun. All of them before the log, and in one order, so that nobody waits
+        for each other for ever. Nothing is changed where it is too late.
         """
-        outbox.hold(tx, writeback_id)
+        ordered = sorted(set(writeback_ids))
+        for writeback_id in ordered:
+            outbox.hold(tx, writeback_id)
         hold_log(tx, tenant_id)
-        state = load(tx, tenant_id, writeback_id)
-        if state.can_be_taken_back:
-            self._carry_out(tx, tenant_id, writeback_id, state, CancelWrite(reason), actor, now)
-            outbox.stop(tx, writeback_id)
-        return state
+        before = {one: load(tx, tenant_id, one) for one in ordered}
+        for writeback_id, state in before.items():
+            if state.can_be_taken_back:
+                self._carry_out(tx, tenant_id, writeback_id, state, CancelWrite(reason), actor, now)
+                outbox.stop(tx, writeback_id)
+        return before
 
     def regenerate(
         self,

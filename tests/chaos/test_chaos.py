@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.chaos.ehr import NAMES
 from app.chaos.faults import KINDS, Fault
 from app.chaos.history import Act, Doing, History, Note, draw
 from app.chaos.play import play
@@ -44,6 +45,34 @@ def test_a_worker_that_stood_still_after_it_began_sends_nothing(world: World) ->
         for at in STEPS_OF_A_FILING[::4]:
             history = History(REFERENCE, SIGN_AND_WORK, (Fault("paused", at, longer),))
             assert play(world, history, f"paused-{at}").violations == [], f"standing still at step {at}"
+
+
+# Each leaves us in doubt of a write that is done, or will be, and takes away one of the means to find it again.
+DOUBTS = (
+    Fault("unmarked_reply_lost", 0),
+    Fault("drop_identifier", 0),
+    Fault("accepted_then_filed", 0, 2000),
+    Fault("condition_racy", 0, 20),
+    Fault("reply_lost", 0),
+)
+
+
+@pytest.mark.parametrize("ehr", NAMES)
+def test_a_write_in_doubt_is_never_made_twice_at_any_ehr(world: World, ehr: str) -> None:
+    """F25, I1, I3: nor where it lost our identifier, comes late, or meets an EHR that would store it again."""
+    notes = (Note(NAMES.index(ehr), 0, 0),)
+    with quiet():
+        for fault in DOUBTS:
+            history = History(notes, SIGN_AND_WORK, (fault,))
+            assert play(world, history, f"{ehr}-{fault.kind}").violations == [], fault
+
+
+def test_a_correction_waits_where_what_it_corrects_waits_for_a_person(world: World) -> None:
+    """F41, I7: the parked original is what the page shows; its correction neither leaves nor counts as forgotten."""
+    acts = (*SIGN_AND_WORK, Act(Doing.CORRECT), Act(Doing.WORK))
+    history = History(REFERENCE, acts, (Fault("accepted_then_filed", 0, 2000),))
+    with quiet():
+        assert play(world, history, "waits-for-a-person").violations == []
 
 
 def test_a_history_is_the_same_for_the_same_seed_and_number() -> None:

@@ -1,5 +1,6 @@
 """One failure at a time between signature and chart, and what must come of it."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from app.outbox.tables import outbox
 from app.publication.drain import LONGEST_RUN, LONGEST_STEP
 from app.tenants.grants import MARGIN
 from app.tenants.tables import grants
-from app.writebacks.state import Stage
+from app.writebacks.state import Stage, WritebackState
 from tests.flows.test_changing import correct, writes
 from tests.flows.test_reconciling import arm, file_behind_our_back, our_notes, pass_time
 from tests.service import TENANTS, OpenChart, Service
@@ -109,7 +110,7 @@ def test_a_yes_that_cannot_be_read_is_a_yes_that_is_looked_up(service: Service, 
 
 @pytest.mark.parametrize("fault", ["answer_403", "answer_422"])
 def test_a_refusal_is_shown_and_the_note_stays_signed(service: Service, fault: str) -> None:
-    """F22, F23: it is not sent again; what is signed anew goes out under an identifier of its own, if at all."""
+    """F22, F23: it is not sent again; what is signed anew is a version of its own, under its own identifier."""
     before = len(our_notes(service, EHR))
     chart = service.signed(ehr=EHR)
     arm(service, EHR, fault, options={"code": "business-rule"})
@@ -118,9 +119,22 @@ def test_a_refusal_is_shown_and_the_note_stays_signed(service: Service, fault: s
 
     refused = chart.writeback()
     assert (refused.stage, refused.attempts, len(our_notes(service, EHR))) == (Stage.REJECTED, 1, before)
-    chart.still_here()
-    assert "refused the note. It is signed and kept here, and it is not in the chart." in chart.status()["html"]
+    status = chart.status()["html"]
+    assert "refused the note. It is signed and kept here, and it is not in the chart." in status
+    assert "knob" not in status  # nothing of the EHR's own words
     assert chart.note().state.signed is not None
+
+    correct(chart)
+    service.work()
+    _, anew = writes(chart)
+    assert (anew.stage, anew.attempts, len(our_notes(service, EHR))) == (Stage.VERIFIED, 1, before + 1)
+    assert identifier(service, chart, anew) != identifier(service, chart, refused)
+
+
+def identifier(service: Service, chart: OpenChart, write: WritebackState) -> str:
+    with service.parts.database.read() as tx:
+        payload = service.parts.artifacts.open(tx, chart.launch().tenant_id, write.queued.payload)
+    return str(json.loads(payload)["identifier"][0]["value"])
 
 
 def test_a_rotated_refresh_token_that_died_with_its_process_waits_for_the_signer_alone(
@@ -172,6 +186,7 @@ def test_an_ehr_that_drops_our_identifier_gets_no_second_note(
     notes = len(service.ehr.qa(EHR, "resources/DocumentReference"))
     chart = service.signed(ehr=EHR)
     adapter = service.parts.ehrs.adapter(TENANTS[EHR])
+    mark = service.ehr.back_up(EHR)
     arm(service, EHR, "drop_identifier")
     with monkeypatch.context() as patched:
         patched.setattr(adapter, "send", after(adapter.send))
@@ -183,6 +198,7 @@ def test_an_ehr_that_drops_our_identifier_gets_no_second_note(
     assert len(service.ehr.qa(EHR, "resources/DocumentReference")) == notes + 1
     state = chart.writeback()
     assert (state.stage, state.attempts, state.differences) == (Stage.VERIFIED, 1, ("identifier",))
+    service.ehr.act(EHR, "restore_backup", mark=mark)  # else it could be taken for one of the tests after this one
 
 
 def test_a_job_that_takes_too_long_for_redis_still_records_what_it_sent(

@@ -264,7 +264,7 @@ def test_a_note_that_was_only_accepted_is_looked_for_until_it_is_filed(service: 
 
 @pytest.mark.either_database
 def test_what_a_conditional_create_matched_is_read_before_it_is_called_ours(service: Service) -> None:
-    """C06, C09, F24, F43: here the EHR had put the first sending into another chart, and answered as if it had failed."""
+    """C06, C09, F24, F43: the EHR had put the first sending into another chart, and answered as if it had failed."""
     chart = service.signed(ehr="reference")
     for fault in ("change_patient", "commit_then_500"):
         service.ehr.arm("reference", interaction="create", resource_type="DocumentReference", fault=fault, times=1)

@@ -1,16 +1,18 @@
 """Entries beside a note: decided on the review page, signed with the note, written each by itself."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.drafting.draft import Draft
 from app.drafting.extractive import ExtractiveDrafter
 from app.drafting.material import VisitMaterial
 from app.drafting.proposals import Proposed, checked
 from app.event_log.tables import events
+from app.outbox.tables import outbox
 from app.replay.payloads import replay_payloads
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage
@@ -129,6 +131,29 @@ def test_what_is_undecided_lapses_and_what_is_declined_is_recorded_and_neither_i
         tags = set(tx.execute(select(events.c.tag)).scalars())
     assert {"note:proposal:declined", "note:proposal:approved", "note:proposal:reopened"} <= tags
     assert chart.post("/proposals/decision", proposal="p01:0", decision="approve").status_code == 403
+
+
+def test_a_note_is_taken_back_with_its_entries_and_the_page_names_those_that_had_left(service: Service) -> None:
+    """F42, I7: what was certainly not executed is stopped with the note; what had left stays, and is said."""
+    chart = opened(service, "Whitfield, George Alan")
+    approve(chart, "problem", "allergy", "vital_sign")
+    assert chart.sign().status_code == 303
+    _, early, _ = next(one for one in chart.note().state.signed.entries if one[2] == "Condition")
+    with service.parts.database.write() as tx:
+        others = update(outbox).where(outbox.c.writeback_id != early)
+        tx.execute(others.values(due_at=service.clock() + timedelta(minutes=1)))
+    work(service)
+    for _ in range(2):
+        assert chart.post("/note/take-back").status_code == 303
+    service.clock.advance(minutes=2)
+    work(service)
+
+    assert chart.writeback().stage is Stage.CANCELLED
+    stages = {kind: write.stage for kind, write in writes(chart).items()}
+    cancelled = Stage.CANCELLED
+    assert stages == {"Condition": Stage.VERIFIED, "AllergyIntolerance": cancelled, "Observation": cancelled}
+    assert (len(ours(chart, "Condition")), ours(chart, "AllergyIntolerance"), ours(chart, "Observation")) == (1, [], [])
+    assert "Already sent when you took the note back, and not stopped: Chronic cough" in chart.get("/note").text
 
 
 def test_an_ehr_that_takes_none_gets_none_and_the_clinician_enters_them_by_hand(service: Service) -> None:

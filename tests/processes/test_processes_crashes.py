@@ -78,7 +78,7 @@ def test_a_worker_killed_before_anything_was_sent_leaves_the_note_to_the_next_on
 
 
 def test_a_worker_that_sleeps_through_its_lease_changes_nothing_when_it_wakes(running: Running) -> None:
-    """F07, F32: the send was done, the answer never read: another worker has settled it when the first one wakes (F32)."""
+    """F07, F32: it was sent, the answer never read; another worker has settled it when the first one wakes."""
     demo = running.demo
     chart = Browser(demo).open_chart(patient="Brandt, Walter Emil")
     fault = {"interaction": "create", "resource_type": "DocumentReference", "fault": "commit_then_hang"}
@@ -101,6 +101,28 @@ def test_a_worker_that_sleeps_through_its_lease_changes_nothing_when_it_wakes(ru
         second = demo.processes.running.pop("second-worker")
         second.terminate()
         second.wait()
+
+
+@pytest.mark.parametrize("running", ["sqlite"], indirect=True)
+def test_a_worker_that_is_told_to_stop_ends_what_it_is_sending(running: Running) -> None:
+    """F35: SIGTERM during a send; its answer is recorded, and nothing is in doubt afterwards."""
+    demo = running.demo
+    chart = Browser(demo).open_chart(patient="Sorensen, Helen")
+    doubts = recorded(running, "writeback:outcome:unknown")
+    fault = {"interaction": "create", "resource_type": "DocumentReference", "fault": "slow"}
+    sandbox_of(demo).arm("epic", **fault, seconds=1)
+
+    chart.signed()
+    eventually("it is being sent", lambda: "Being sent" in chart.status())
+    worker = demo.processes.running["worker"]
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    assert recorded(running, "writeback:outcome:unknown") == doubts
+    assert len(our_notes(demo, patient="Sorensen, Helen")) == 1
+    start_worker(demo)
+
+    chart.wait_until_verified()
+    assert len(our_notes(demo, patient="Sorensen, Helen")) == 1
 
 
 def test_what_redis_forgets_the_sweeper_finds(running: Running) -> None:

@@ -116,6 +116,21 @@ def test_a_worker_whose_own_lease_has_ended_stops_even_when_nobody_took_over(con
         outbox.check_fence(tx, lease, NOW + LEASE)
 
 
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
+def test_leases_go_by_the_databases_clock_and_not_by_a_workers(connect: Connect) -> None:
+    """F39: the clock of one machine is a day ahead, that of another a day behind; neither takes a lease that holds."""
+    shared = Database(connect().engine, own_clock=True)
+    with shared.write() as tx:
+        outbox.put(tx, WritebackId("w1"), PARTITION, datetime.now(UTC) - timedelta(minutes=1))
+
+    lease = claim(shared, datetime.now(UTC) - timedelta(days=1))
+
+    assert lease is not None
+    assert claim(shared, datetime.now(UTC) + timedelta(days=1)) is None
+    with shared.write() as tx:
+        outbox.check_fence(tx, lease, datetime.now(UTC) + timedelta(days=1))
+
+
 def test_what_is_done_is_neither_swept_nor_claimed_until_it_is_woken(connect: Connect) -> None:
     database = connect()
     put(database, "w1")
