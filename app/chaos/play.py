@@ -15,6 +15,7 @@ from app.chaos.moments import Killed
 from app.chaos.people import Chart, People
 from app.chaos.world import World, tenant_of
 from app.errors import CountersignError
+from app.event_log.read import ends
 from app.log_lines import place_of
 from app.outbox.tables import outbox, tenant_pace
 from app.projections.follower import catch_up
@@ -23,6 +24,9 @@ from app.tenants.ending import end_launch
 from app.worker import sweep_once
 
 MOST_ROUNDS, MOST_STEPS_MEANWHILE = 300, 8
+# The longest silence that an EHR's promises allow is shorter. Then only corrections are left that wait for an original
+# which waits for a person; they are looked at for ever.
+MOST_SILENT_ROUNDS = 40
 SETTLING = Act(Doing.SWITCH_ON)
 REAUTH = "reauth"
 BY = "chaos"
@@ -181,15 +185,21 @@ class _Play:
 
     def _until_nothing_is_due(self) -> None:
         """Whatever was lost, the sweeper finds; the first sweep also lets go on what was switched off."""
-        world = self._world
+        world, told, silent = self._world, -1, 0
         for _ in range(MOST_ROUNDS):
             self._as_a_process(partial(sweep_once, world.parts))
             self._as_a_process(self._hear_bells)
-            due = self._next_due()
-            if due is None:
+            due, before = self._next_due(), told
+            told = self._events()
+            silent = silent + 1 if told == before else 0
+            if due is None or silent == MOST_SILENT_ROUNDS:
                 break
             world.time.pass_by((due - world.time.now).total_seconds())
         self._as_a_process(partial(catch_up, world.parts.database))
+
+    def _events(self) -> int:
+        with self._world.moments.uncounted(), self._world.parts.database.read() as tx:
+            return sum(ends(tx).values())
 
     def _waiting_for_sign_in(self) -> list[Chart]:
         """The charts whose signer has to come back; asked of the read model, as the launch itself does."""

@@ -31,6 +31,9 @@ SEE = {
     Stage.OVERRIDDEN: "Look whether you agree. If you do, say so here. If not, change it in {ehr}.",
     Stage.MISSING: "Look for it in the chart. Ask your administrator whether {ehr} was restored from a backup.",
 }
+STAYED = (
+    "The patient was merged into another one in {ehr}, or their record was closed. This still stands in the old record."
+)
 READERS = {"signer": "your own access", "backend": "your organisation's access for reading"}
 A_VISITOR = "the access of a colleague who opened this chart"
 
@@ -67,6 +70,8 @@ def _what(state: WritebackState) -> str:
         return "{ehr} does not show it any more."
     if state.stage is Stage.DRIFTED:
         return "{ehr} stored something else than you signed." + differences
+    if state.change_there == ChangeThere.MERGED and not state.differences:
+        return STAYED
     return CHANGES[ChangeThere(state.change_there)] + differences
 
 

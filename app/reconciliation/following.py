@@ -176,18 +176,27 @@ class Following:
         """What is to be recorded of what stands there; None where it is as we knew it."""
         comparison = weighed(state.queued, found.comparison)
         if comparison.same:
-            if state.stage is Stage.VERIFIED:
-                return None
-            return RecordRestored(found.resource_id, found.version, reader.under, found.raw)
+            return self._of_its_patient(state, found, reader)
         if _is_known(state, found, comparison):
             return None
         return self._override(row, state, found, comparison, reader)
+
+    def _of_its_patient(self, state: WritebackState, found: Found, reader: Reader) -> Command | None:
+        """It stands as it was signed; but under a patient's record that may be another one's now (F43)."""
+        was_merged = state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.MERGED
+        merged = is_merged(reader, state.queued.patient)
+        if merged:
+            args = (found.resource_id, found.version, (), "", reader.under, found.raw)
+            return None if was_merged and not state.differences else RecordOverride(ChangeThere.MERGED, *args)
+        if state.stage is Stage.VERIFIED or (was_merged and merged is None):
+            return None
+        return RecordRestored(found.resource_id, found.version, reader.under, found.raw)
 
     def _override(
         self, row: Followed, state: WritebackState, found: Found, comparison: Comparison, reader: Reader
     ) -> Command | None:
         order, differences = state.queued, comparison.serious
-        merged = is_about_another_patient(differences) and is_merged(reader.transport, order.patient)
+        merged = is_about_another_patient(differences) and bool(is_merged(reader, order.patient))
         change = change_there(order, differences, found.raw, is_merged=merged)
         if change is ChangeThere.REPLACED and self._is_ours(row):
             return None  # by a correction of the same signer that is on its way; it says so when it is verified

@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 from app.reconciliation.held import Found
+from app.tenants.reading import Reader
 from app.writebacks.events import WritebackQueued
 from vendors.contract import VendorAdapter
-from vendors.errors import VendorError
+from vendors.errors import NotFound, VendorError
 from vendors.transport import FHIRTransport
 
 REPLACED_BY = "replaced-by"
+ANOTHER = "other-resource"  # the old id leads to the record that survives (vendors/transport.py)
 
 
 def who_changed(
@@ -33,13 +35,21 @@ def who_changed(
     return next((one for one in authors if one and one != order.author), "")
 
 
-def is_merged(transport: FHIRTransport, patient: str) -> bool:
-    """Whether the EHR says that this patient was merged into another one (R4 Patient.link)."""
+def is_merged(reader: Reader, patient: str) -> bool | None:
+    """Whether this patient's record is another one now: replaced, closed, or gone (R4 Patient.link, Patient.active).
+
+    None: it cannot be told; the right to read does not reach the record, a visitor is not shown it, or no answer came.
+    """
+    if not reader.reads_patients:
+        return None
     try:
-        stored = transport.read("Patient", patient.removeprefix("Patient/"))
-    except VendorError:
-        return False
-    return any(link.get("type") == REPLACED_BY for link in _list(stored.resource, "link"))
+        stored = reader.transport.read("Patient", patient.removeprefix("Patient/"))
+    except NotFound as gone:
+        return None if reader.is_a_visitors or gone.status is None else True
+    except VendorError as error:
+        return True if ANOTHER in error.issue_codes else None
+    is_replaced = any(link.get("type") == REPLACED_BY for link in _list(stored.resource, "link"))
+    return is_replaced or stored.resource.get("active") is False
 
 
 def _list(resource: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -35,10 +35,14 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class Reader:
-    """One right to read. `under` is what the record says of it: `signer`, `backend` or `launch:<id>`."""
+    """One right to read. `under` is what the record says of it: `signer`, `backend` or `launch:<id>`.
+
+    `reads_patients`: the scopes reach the patient's own record too.
+    """
 
     under: str
     transport: FHIRTransport
+    reads_patients: bool
 
     @property
     def is_a_visitors(self) -> bool:
@@ -74,14 +78,14 @@ class Readers:
             return
         with self._database.read() as tx:
             mine, others = self._launches(tx, tenant, signer, resource_type)
-        yield from self._under_launches(tenant, dict.fromkeys(mine, SIGNER), correlation_id)
+        yield from self._under_launches(tenant, mine, SIGNER, correlation_id)
         if tenant.reading:
             yield from self._under_backend(tenant, tenant.reading.client_id, correlation_id)
-        yield from self._under_launches(tenant, {one: f"launch:{one}" for one in others}, correlation_id)
+        yield from self._under_launches(tenant, others, "", correlation_id)
 
     def _launches(
         self, tx: Connection, tenant: Tenant, signer: Signer, resource_type: str
-    ) -> tuple[list[LaunchId], list[LaunchId]]:
+    ) -> tuple[dict[LaunchId, GrantedScopes], dict[LaunchId, GrantedScopes]]:
         """The signer's own launches in that chart and other people's that are open, newest first."""
         query = (
             select(launches)
@@ -91,34 +95,38 @@ class Readers:
             .where(launches.c.expires_at > self._clock(), grants.c.ended_for.is_(None))
             .order_by(launches.c.created_at.desc())
         )
-        mine: list[LaunchId] = []
-        others: list[LaunchId] = []
+        mine: dict[LaunchId, GrantedScopes] = {}
+        others: dict[LaunchId, GrantedScopes] = {}
         for row in tx.execute(query):
-            if GrantedScopes(row.scopes).allows(resource_type, "r"):
-                is_signers = (row.issuer, row.subject) == (signer.issuer, signer.subject)
-                (mine if is_signers else others).append(LaunchId(row.launch_id))
-        return mine[:MOST_LAUNCHES], others[:MOST_LAUNCHES]
+            scopes = GrantedScopes(row.scopes)
+            side = mine if (row.issuer, row.subject) == (signer.issuer, signer.subject) else others
+            if scopes.allows(resource_type, "r") and len(side) < MOST_LAUNCHES:
+                side[LaunchId(row.launch_id)] = scopes
+        return mine, others
 
-    def _under_launches(self, tenant: Tenant, under: Mapping[LaunchId, str], correlation_id: str) -> Iterator[Reader]:
-        for launch_id, name in under.items():
+    def _under_launches(
+        self, tenant: Tenant, under: Mapping[LaunchId, GrantedScopes], name: str, correlation_id: str
+    ) -> Iterator[Reader]:
+        for launch_id, scopes in under.items():
             try:
                 transport = self._ehrs.under_grant_of(TenantId(tenant.id), launch_id, correlation_id)
             except (NeedsSignIn, TryAgain):
                 continue
-            yield Reader(name, transport)
+            yield Reader(name or f"launch:{launch_id}", transport, scopes.allows("Patient", "r"))
 
     def _under_backend(self, tenant: Tenant, client_id: str, correlation_id: str) -> Iterator[Reader]:
         try:
-            token = self._backend_token(tenant, client_id)
+            grant = self._backend_grant(tenant, client_id)
         except NotReading as refusal:
             log.error("reading_refused", tenant=tenant.id, reason=str(refusal))
         except NoReadingToken as failure:
             log.warning("reading_not_now", tenant=tenant.id, reason=str(failure))
         else:
-            yield Reader(BACKEND, self._ehrs.under_reading_grant(tenant, token, correlation_id))
+            transport = self._ehrs.under_reading_grant(tenant, grant.access_token, correlation_id)
+            yield Reader(BACKEND, transport, grant.scopes.allows("Patient", "r"))
 
-    def _backend_token(self, tenant: Tenant, client_id: str) -> str:
-        """The token in memory while it lasts, else a new one; several sweeps at once ask for one each, at worst."""
+    def _backend_grant(self, tenant: Tenant, client_id: str) -> Grant:
+        """The grant in memory while it lasts, else a new one; several sweeps at once ask for one each, at worst."""
         key = f"{tenant.id} {client_id} {tenant.fhir_base}"
         with self._lock:
             held = self._tokens.get(key)
@@ -128,4 +136,4 @@ class Readers:
             held = self._servers.reading_grant(tenant, client_id, types)
             with self._lock:
                 self._tokens[key] = held
-        return held.access_token
+        return held

@@ -129,6 +129,20 @@ def test_a_merged_patient_shows_on_the_note(service: Service) -> None:
     assert "patient" in state.differences
 
 
+def test_a_patient_merged_before_the_note_was_filed_shows_although_the_note_is_as_signed(service: Service) -> None:
+    """F43, I7: under the old id it says what was signed; the patient's own record says that it is another's now."""
+    chart = service.signed(ehr=EHR, patient="Cho, Raymond")
+    edit(service, "merge_patient", chart.launch().patient, into=service.ehr.patient(EHR, "Nair, Priya"))
+    service.work()
+    assert chart.writeback().stage is Stage.VERIFIED
+    look(service)
+    state = chart.writeback()
+    assert (state.stage, state.change_there, state.differences) == (Stage.OVERRIDDEN, "merged", ())
+    assert "still stands in the old record" in chart.get("/note/stopped").text
+    look(service)
+    assert chart.writeback().version == state.version, "the same news twice"
+
+
 def test_who_reads_is_recorded_and_nobody_reads_without_a_right(service: Service, chart: OpenChart) -> None:
     """I6: the signer's grant, then the organisation's, then a visitor's; and where there is none, nothing is asked."""
     tenant = chart.launch().tenant_id
