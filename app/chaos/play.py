@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.chaos.ehr import CLINICIANS
@@ -16,12 +17,16 @@ from app.chaos.people import Chart, People
 from app.chaos.world import World, tenant_of
 from app.errors import CountersignError
 from app.event_log.read import ends
+from app.ids import WritebackId
 from app.log_lines import place_of
 from app.outbox.tables import outbox, tenant_pace
 from app.projections.follower import catch_up
 from app.projections.tables import write_status
+from app.reconciliation.tables import followed
 from app.tenants.ending import end_launch
 from app.worker import sweep_once
+from app.writebacks.handlers import load
+from app.writebacks.state import Stage
 
 MOST_ROUNDS, MOST_STEPS_MEANWHILE = 300, 8
 # The longest silence that an EHR's promises allow is shorter. Then only corrections are left that wait for an original
@@ -67,6 +72,7 @@ class _Play:
             self._as_a_process(partial(DOINGS[act.doing], self, chart, act))
         self._settle()
         self._found += check(world, self._people.charts, world.wire.sent)
+        self._put_away()
         writes = sum(len(chart.writebacks) for chart in self._people.charts)
         return Outcome(writes, dict(world.moments.struck), self._found)
 
@@ -210,13 +216,26 @@ class _Play:
 
     def _next_due(self) -> datetime | None:
         """When something can next be done: it is due, nobody holds it, and its EHR may be asked; never now."""
-        query = select(outbox.c.due_at, outbox.c.leased_until, tenant_pace.c.held_until).outerjoin(
+        query = select(outbox, tenant_pace.c.held_until).outerjoin(
             tenant_pace, tenant_pace.c.tenant_id == outbox.c.tenant_id
         )
         with self._world.moments.uncounted(), self._world.parts.database.read() as tx:
-            rows = tx.execute(query.where(outbox.c.due_at.isnot(None))).all()
+            rows = [row for row in tx.execute(query.where(outbox.c.due_at.isnot(None))).all() if not _waits(tx, row)]
         soon = self._world.time.now + timedelta(seconds=1)
-        return min((max(soon, *filter(None, row)) for row in rows), default=None)
+        moments = ((row.due_at, row.leased_until, row.held_until) for row in rows)
+        return min((max(soon, *filter(None, known)) for known in moments), default=None)
+
+    def _put_away(self) -> None:
+        """What still waits for a person, or is only looked at now and then, costs the next history nothing."""
+        with self._world.moments.uncounted(), self._world.parts.database.write() as tx:
+            tx.execute(update(outbox).where(outbox.c.due_at.isnot(None)).values(due_at=None))
+            tx.execute(update(followed).where(followed.c.next_at.isnot(None)).values(next_at=None))
+
+
+def _waits(tx: Connection, row: Row[Any]) -> bool:
+    """Whether a correction waits for an original that waits for a person: it is looked at again for ever."""
+    follows = load(tx, row.tenant_id, row.writeback_id).queued.follows
+    return bool(follows) and load(tx, row.tenant_id, WritebackId(follows)).stage is Stage.PARKED
 
 
 def _another(clinician: str) -> str:
