@@ -107,7 +107,7 @@ def test_one_429_holds_every_note_of_the_tenant_and_none_loses_an_attempt(servic
     service.clock.advance(seconds=59)
     assert service.work() == 0
     assert len(service.ehr.qa("epic", "writes")) == sent
-    assert [chart.writeback().attempts for chart in charts] == [1, 0, 0]
+    assert sorted(chart.writeback().attempts for chart in charts) == [0, 0, 1]
 
     service.clock.advance(seconds=30)
     service.work()

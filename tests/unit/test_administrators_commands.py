@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +24,7 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture
-def run(
-    migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Any:
+def run(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     shutil.copy(migrated_sqlite, tmp_path / "countersign.db")
     monkeypatch.setenv("COUNTERSIGN_HOME", str(tmp_path))
     monkeypatch.setenv("COUNTERSIGN_LAKESIDE_SECRET", "of-the-sandbox")
@@ -33,13 +32,14 @@ def run(
     def run(*words: str, typed: str = "") -> Ended:
         monkeypatch.setattr(sys, "argv", ["countersign", "admin", *words])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
-        with pytest.raises(SystemExit) as ended:
+        # Not pytest's own streams: loggers keep the one that they were made with, and those are closed after the test.
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
             main()
-        said = capfd.readouterr()
         code = ended.value.code
         # A text for a code is what the interpreter prints on standard error before it ends with 1.
         words_of_code = f"{code}\n" if isinstance(code, str) else ""
-        return Ended(1 if isinstance(code, str) else int(code or 0), said.out, said.err + words_of_code)
+        return Ended(1 if isinstance(code, str) else int(code or 0), out.getvalue(), err.getvalue() + words_of_code)
 
     return run
 
