@@ -29,7 +29,7 @@ def serve() -> Iterator[Callable[[Answer], ScriptedServer]]:
 def transport_to() -> Callable[..., FHIRTransport]:
     def make(server: ScriptedServer, *, token: str = "secret-token", **policy: object) -> FHIRTransport:
         origins = frozenset({server.origin})
-        limits = {"read_timeout_seconds": 0.5, "connect_timeout_seconds": 0.5, **policy}
+        limits = {"read_timeout_seconds": 0.5, "connect_timeout_seconds": 3, **policy}
         session = guarded_session(EgressPolicy(origins, allow_loopback=True, **limits))
         return SignersTransport(f"{server.origin}/fhir/R4", session, token, "epic", "correlation-1")
 
