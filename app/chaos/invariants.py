@@ -142,7 +142,7 @@ def _own_grant(write: Write) -> Iterator[Violation]:
 
 def _visible(tx: Connection, write: Write) -> Iterator[Violation]:
     state, name = write.state, write.writeback_id
-    if state.stage in UNDER_WAY and not _waits_for_a_person(tx, tenant_of(write.chart.visit.ehr), state):
+    if state.stage in UNDER_WAY and not waits_for_a_person(tx, tenant_of(write.chart.visit.ehr), state):
         yield Violation("I7", name, f"it stayed {state.stage}", "unsettled")
     is_words = PROVENANCE_WAITS if state.parked_from is Stage.VERIFIED else PARKED
     if state.stage is Stage.PARKED and state.parked_for not in is_words:
@@ -164,12 +164,12 @@ def _visible(tx: Connection, write: Write) -> Iterator[Violation]:
         yield Violation("I4", name, f"the ledger says {filed_as}, the log another thing")
 
 
-def _waits_for_a_person(tx: Connection, tenant_id: TenantId, state: WritebackState) -> bool:
+def waits_for_a_person(tx: Connection, tenant_id: TenantId, state: WritebackState) -> bool:
     """Whether what it corrects, retracts or adds to is parked: the page shows that one, and its end decides (F41)."""
     if state.stage is not Stage.QUEUED or not state.queued.follows:
         return False
     original = load(tx, tenant_id, WritebackId(state.queued.follows))
-    return original.stage is Stage.PARKED or _waits_for_a_person(tx, tenant_id, original)
+    return original.stage is Stage.PARKED or waits_for_a_person(tx, tenant_id, original)
 
 
 def _signed(tx: Connection, tenant_id: TenantId, chart: Chart) -> set[WritebackId]:

@@ -4,20 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.chaos.ehr import CLINICIANS
 from app.chaos.history import Act, Doing, History
-from app.chaos.invariants import Violation, before_write, check
+from app.chaos.invariants import Violation, before_write, check, waits_for_a_person
 from app.chaos.moments import Killed
 from app.chaos.people import Chart, People
 from app.chaos.world import World, tenant_of
 from app.errors import CountersignError
-from app.event_log.read import ends
-from app.ids import WritebackId
 from app.log_lines import place_of
 from app.outbox.tables import outbox, tenant_pace
 from app.projections.follower import catch_up
@@ -26,12 +23,8 @@ from app.reconciliation.tables import followed
 from app.tenants.ending import end_launch
 from app.worker import sweep_once
 from app.writebacks.handlers import load
-from app.writebacks.state import Stage
 
 MOST_ROUNDS, MOST_STEPS_MEANWHILE = 300, 8
-# The longest silence that an EHR's promises allow is shorter. Then only corrections are left that wait for an original
-# which waits for a person; they are looked at for ever.
-MOST_SILENT_ROUNDS = 40
 SETTLING = Act(Doing.SWITCH_ON)
 REAUTH = "reauth"
 BY = "chaos"
@@ -191,21 +184,15 @@ class _Play:
 
     def _until_nothing_is_due(self) -> None:
         """Whatever was lost, the sweeper finds; the first sweep also lets go on what was switched off."""
-        world, told, silent = self._world, -1, 0
+        world = self._world
         for _ in range(MOST_ROUNDS):
             self._as_a_process(partial(sweep_once, world.parts))
             self._as_a_process(self._hear_bells)
-            due, before = self._next_due(), told
-            told = self._events()
-            silent = silent + 1 if told == before else 0
-            if due is None or silent == MOST_SILENT_ROUNDS:
+            due = self._next_due()
+            if due is None:
                 break
             world.time.pass_by((due - world.time.now).total_seconds())
         self._as_a_process(partial(catch_up, world.parts.database))
-
-    def _events(self) -> int:
-        with self._world.moments.uncounted(), self._world.parts.database.read() as tx:
-            return sum(ends(tx).values())
 
     def _waiting_for_sign_in(self) -> list[Chart]:
         """The charts whose signer has to come back; asked of the read model, as the launch itself does."""
@@ -215,27 +202,33 @@ class _Play:
         return [chart for chart in self._people.charts if chart.note_id in notes]
 
     def _next_due(self) -> datetime | None:
-        """When something can next be done: it is due, nobody holds it, and its EHR may be asked; never now."""
-        query = select(outbox, tenant_pace.c.held_until).outerjoin(
-            tenant_pace, tenant_pace.c.tenant_id == outbox.c.tenant_id
+        """When something can next be done: it is due, nobody holds its note, and its EHR may be asked; never now.
+
+        Not what waits for an original that waits for a person: that is looked at again for ever.
+        """
+        held = outbox.alias()
+        leased = select(func.max(held.c.leased_until)).where(held.c.note_id == outbox.c.note_id).scalar_subquery()
+        query = (
+            select(outbox.c.tenant_id, outbox.c.writeback_id, outbox.c.due_at, leased, tenant_pace.c.held_until)
+            .outerjoin(tenant_pace, tenant_pace.c.tenant_id == outbox.c.tenant_id)
+            .where(outbox.c.due_at.isnot(None))
         )
-        with self._world.moments.uncounted(), self._world.parts.database.read() as tx:
-            rows = [row for row in tx.execute(query.where(outbox.c.due_at.isnot(None))).all() if not _waits(tx, row)]
         soon = self._world.time.now + timedelta(seconds=1)
-        moments = ((row.due_at, row.leased_until, row.held_until) for row in rows)
-        return min((max(soon, *filter(None, known)) for known in moments), default=None)
+        with self._world.moments.uncounted(), self._world.parts.database.read() as tx:
+            return min(
+                (
+                    max(soon, *filter(None, moments))
+                    for tenant_id, writeback_id, *moments in tx.execute(query)
+                    if not waits_for_a_person(tx, tenant_id, load(tx, tenant_id, writeback_id))
+                ),
+                default=None,
+            )
 
     def _put_away(self) -> None:
         """What still waits for a person, or is only looked at now and then, costs the next history nothing."""
         with self._world.moments.uncounted(), self._world.parts.database.write() as tx:
             tx.execute(update(outbox).where(outbox.c.due_at.isnot(None)).values(due_at=None))
             tx.execute(update(followed).where(followed.c.next_at.isnot(None)).values(next_at=None))
-
-
-def _waits(tx: Connection, row: Row[Any]) -> bool:
-    """Whether a correction waits for an original that waits for a person: it is looked at again for ever."""
-    follows = load(tx, row.tenant_id, row.writeback_id).queued.follows
-    return bool(follows) and load(tx, row.tenant_id, WritebackId(follows)).stage is Stage.PARKED
 
 
 def _another(clinician: str) -> str:

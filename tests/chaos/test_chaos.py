@@ -75,6 +75,15 @@ def test_a_correction_waits_where_what_it_corrects_waits_for_a_person(world: Wor
         assert play(world, history, "waits-for-a-person").violations == []
 
 
+def test_a_killed_worker_holds_the_whole_note_until_its_lease_ends_and_no_longer(world: World) -> None:
+    """F05, I7: the correction is due at once, and waits all the same until somebody may have its note again."""
+    acts = (Act(Doing.SIGN, after=30), Act(Doing.CORRECT), Act(Doing.WORK, after=2))
+    with quiet():
+        for step in range(268, 281):  # about where the worker takes the note
+            history = History(REFERENCE, acts, (Fault("killed", step),))
+            assert play(world, history, f"killed-at-{step}").violations == [], step
+
+
 def test_a_history_is_the_same_for_the_same_seed_and_number() -> None:
     assert draw(7, 3) == draw(7, 3)
     assert draw(7, 3) != draw(8, 3)
