@@ -13,6 +13,7 @@ from app.event_log.canonical import digest
 from app.event_log.event import ArtifactRef
 from app.ids import TenantId, WritebackId
 from app.notes.entries import IDENTIFIER_SYSTEM, EntrySnapshot
+from app.notes.order_fields import order_fields, provenance_route
 from app.notes.snapshot import ENTRY_MAPPING_VERSION, Snapshot, as_signed_entry
 from app.outbox.rows import Partition
 from app.provenance.records import Provenanced, build_provenance
@@ -21,7 +22,6 @@ from app.tenants.launches import Launch
 from app.writebacks import handlers as writebacks
 from app.writebacks.events import CopyOffered, WritebackQueued
 from app.writebacks.ledger import idempotency_key
-from launch.scopes import GrantedScopes
 from vendors.entries import SignedEntry
 from vendors.entry_rules import broken_rules
 from vendors.entry_values import EntryKind
@@ -75,21 +75,9 @@ class EntryOrders:
     def _common(
         self, tx: Connection, launch: Launch, draft: Draft, workflow: str, snapshot: Snapshot, entry: EntrySnapshot
     ) -> dict[str, Any]:
-        profile = self._ehrs.adapter(launch.tenant_id).profile
+        profile, identifier = self._ehrs.adapter(launch.tenant_id).profile, f"{IDENTIFIER_SYSTEM}|{entry.identifier}"
         return {
-            "note_id": snapshot.note_id,
-            "note_version": snapshot.note_version,
-            "launch_id": launch.launch_id,
-            "fhir_base": launch.fhir_base,
-            "author_issuer": launch.issuer,
-            "author_subject": launch.subject,
-            "author": snapshot.author,
-            "patient": snapshot.patient,
-            "encounter": snapshot.encounter,
-            "workflow": workflow,
-            "identifier": f"{IDENTIFIER_SYSTEM}|{entry.identifier}",
-            "profile": profile.name,
-            "profile_version": profile.version,
+            **order_fields(launch, profile, snapshot, snapshot.note_version, workflow, identifier),
             "resource_type": entry.resource_type,
             "proposal_id": entry.proposal_id,
             "provenance": self._provenance(tx, launch, draft, snapshot, entry),
@@ -99,8 +87,6 @@ class EntryOrders:
         adapter = self._ehrs.adapter(launch.tenant_id)
         mutation = "update" if entry.kind is EntryKind.VISIT_REASON else "create"
         payload = self._rendered(launch.tenant_id, as_signed_entry(snapshot, entry), in_words(entry.content))
-        posts_provenance = adapter.profile.supports("Provenance", "create")
-        posts_provenance &= GrantedScopes(launch.scopes).allows("Provenance", "c")
         return {
             "mutation": mutation,
             "interaction": entry.interaction,
@@ -117,7 +103,7 @@ class EntryOrders:
             "payload": self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PAYLOAD, payload, snapshot.signed_at),
             "payload_digest": digest(payload),
             "mapping_version": ENTRY_MAPPING_VERSION,
-            "provenance_route": "post" if posts_provenance else "kept",
+            "provenance_route": provenance_route(launch, adapter.profile),
         }
 
     def _rendered(self, tenant_id: TenantId, entry: SignedEntry, words: str) -> bytes:

@@ -12,6 +12,7 @@ from app.errors import SigningRefused, StaleReview
 from app.event_log.canonical import digest
 from app.event_log.event import ArtifactRef
 from app.ids import WritebackId
+from app.notes.order_fields import order_fields, provenance_route
 from app.notes.plan import Plan
 from app.notes.reading import ReadNote
 from app.notes.snapshot import MAPPING_VERSION, Snapshot, as_signed_note
@@ -24,7 +25,6 @@ from app.writebacks import handlers as writebacks
 from app.writebacks.commands import SupersedeWrite
 from app.writebacks.events import CopyOffered, WritebackQueued
 from app.writebacks.ledger import idempotency_key
-from launch.scopes import GrantedScopes
 from vendors.contract import Stored, VendorAdapter, Write
 from vendors.errors import InvalidResource
 
@@ -90,7 +90,9 @@ class Orders:
         change = change or Ordered()
         provenance = self._provenance(tx, launch, note.review.draft, snapshot)
         by: dict[str, Any] = {"actor": launch.actor, "causation": causation, "now": snapshot.signed_at}
-        common = self._common(launch, snapshot, note.state.draft_recorded.workflow)
+        profile, workflow = self._ehrs.adapter(launch.tenant_id).profile, note.state.draft_recorded.workflow
+        identifier = f"{IDENTIFIER_SYSTEM}|{snapshot.identifier}"
+        common = order_fields(launch, profile, snapshot, snapshot.note_version, workflow, identifier)
         if landing.route is Route.COPY:
             offer = CopyOffered(**common, provenance=provenance, reasons=landing.reasons)
             writebacks.offer_copy(tx, launch.tenant_id, writeback_id, offer, **by)
@@ -101,30 +103,10 @@ class Orders:
         order = WritebackQueued(**common, **self._write(tx, launch, snapshot, change), **kinds)
         return writebacks.queue(tx, launch.tenant_id, writeback_id, order, **by)
 
-    def _common(self, launch: Launch, snapshot: Snapshot, workflow: str) -> dict[str, Any]:
-        profile = self._ehrs.adapter(launch.tenant_id).profile
-        return {
-            "note_id": snapshot.note_id,
-            "note_version": snapshot.note_version,
-            "launch_id": launch.launch_id,
-            "fhir_base": launch.fhir_base,
-            "author_issuer": launch.issuer,
-            "author_subject": launch.subject,
-            "author": snapshot.author,
-            "patient": snapshot.patient,
-            "encounter": snapshot.encounter,
-            "workflow": workflow,
-            "identifier": f"{IDENTIFIER_SYSTEM}|{snapshot.identifier}",
-            "profile": profile.name,
-            "profile_version": profile.version,
-        }
-
     def _write(self, tx: Connection, launch: Launch, snapshot: Snapshot, change: Ordered) -> dict[str, Any]:
         adapter = self._ehrs.adapter(launch.tenant_id)
         write, mutation = self._rendered(adapter, snapshot, change), change.mutation
         key = idempotency_key(launch.tenant_id, snapshot.note_id, snapshot.note_version, RESOURCE_TYPE, mutation)
-        posts_provenance = adapter.profile.supports("Provenance", "create")
-        posts_provenance &= GrantedScopes(launch.scopes).allows("Provenance", "c")
         return {
             "resource_type": RESOURCE_TYPE,
             "mutation": mutation,
@@ -132,7 +114,7 @@ class Orders:
             "payload": self._kept(tx, launch, ArtifactKind.PAYLOAD, write.payload, snapshot.signed_at),
             "payload_digest": digest(write.payload),
             "mapping_version": MAPPING_VERSION,
-            "provenance_route": "post" if posts_provenance else "kept",
+            "provenance_route": provenance_route(launch, adapter.profile),
             **change.of_the_original(write),
             "base": self._kept(tx, launch, ArtifactKind.STORED, change.base.body, snapshot.signed_at)
             if change.base

@@ -22,6 +22,7 @@ from app.notes import chart_index
 from app.notes.changes import Changes
 from app.notes.commands import RetractNote
 from app.notes.events import NoteRetracted
+from app.notes.order_fields import order_fields, provenance_route
 from app.notes.plan import NOTE, Plan
 from app.notes.reading import ReadNote, read_note, stream_of
 from app.notes.snapshot import MAPPING_VERSION, note_identifier
@@ -34,7 +35,6 @@ from app.tenants.presence import doubt
 from app.writebacks import handlers as writebacks
 from app.writebacks.events import WritebackQueued
 from app.writebacks.ledger import idempotency_key
-from launch.scopes import GrantedScopes
 from vendors.contract import Stored
 
 
@@ -135,32 +135,19 @@ class Retraction:
     ) -> WritebackQueued:
         adapter, signed = self._ehrs.adapter(launch.tenant_id), plan.snapshot
         write, now = adapter.retraction(base), self._clock()
-        posts = adapter.profile.supports("Provenance", "create") and GrantedScopes(launch.scopes).allows(
-            "Provenance", "c"
-        )
         key = idempotency_key(launch.tenant_id, note.note_id, event.note_version, NOTE, "retract")
+        workflow = note.state.draft_recorded.workflow
+        identifier = f"{IDENTIFIER_SYSTEM}|{note_identifier(launch.tenant_id, note.note_id, event.note_version)}"
         return WritebackQueued(
-            note_id=note.note_id,
-            note_version=event.note_version,
-            launch_id=launch.launch_id,
-            fhir_base=launch.fhir_base,
-            author_issuer=launch.issuer,
-            author_subject=launch.subject,
-            author=signed.author,
-            patient=signed.patient,
-            encounter=signed.encounter,
-            workflow=note.state.draft_recorded.workflow,
+            **order_fields(launch, adapter.profile, signed, event.note_version, workflow, identifier),
             resource_type=NOTE,
             mutation="retract",
             idempotency_key=key,
-            identifier=f"{IDENTIFIER_SYSTEM}|{note_identifier(launch.tenant_id, note.note_id, event.note_version)}",
             payload=self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PAYLOAD, write.payload, now),
             payload_digest=digest(write.payload),
             mapping_version=MAPPING_VERSION,
-            profile=adapter.profile.name,
-            profile_version=adapter.profile.version,
             provenance=self._provenance(tx, launch, note, plan),
-            provenance_route="post" if posts else "kept",
+            provenance_route=provenance_route(launch, adapter.profile),
             file_as=signed.file_as,
             interaction=write.interaction,
             target=f"{NOTE}/{write.target_id}",
