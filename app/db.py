@@ -3,7 +3,7 @@
 Rooms use SQLAlchemy Core and receive a `Connection`; nothing relies on an ambient session.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     TypeDecorator,
+    bindparam,
     create_engine,
     event,
     func,
@@ -73,11 +74,15 @@ class Database:
         `together`: writers of this process share commits where the database has one writer at a time.
         """
         self.engine = engine
-        self._options = {"countersign_own_clock": own_clock and engine.dialect.name == "postgresql"}
+        options: dict[str, Any] = {"countersign_own_clock": own_clock and engine.dialect.name == "postgresql"}
+        self._writer = engine.execution_options(countersign_write=True, **options)
+        if engine.dialect.name == "postgresql":  # SQLite's WAL gives every transaction its own moment
+            options["isolation_level"] = "REPEATABLE READ"
+        self._reader = engine.execution_options(**options)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
-        self._group = GroupCommit(self._writing) if together and engine.dialect.name == "sqlite" else None
+        self._group = GroupCommit(self._writer.connect) if together and engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -89,23 +94,14 @@ class Database:
             with self._group.join() as connection:
                 yield connection
         else:
-            with self._writing() as connection, connection.begin():
+            with self._writer.begin() as connection:
                 yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, all of it at one moment: what others commit meanwhile does not show."""
-        with self._reading() as connection, connection.begin():
+        with self._reader.begin() as connection:
             yield connection
-
-    def _writing(self) -> Connection:
-        return self.engine.connect().execution_options(countersign_write=True, **self._options)
-
-    def _reading(self) -> Connection:
-        connection = self.engine.connect().execution_options(**self._options)
-        if self.engine.dialect.name == "postgresql":
-            return connection.execution_options(isolation_level="REPEATABLE READ")
-        return connection  # SQLite's WAL gives every transaction its own moment
 
 
 def open_database(settings: Settings) -> Database:
@@ -124,14 +120,29 @@ def moment(tx: Connection, now: datetime) -> ColumnElement[datetime]:
 
     SQLite is a file on one machine, whose clock is the caller's. A simulated clock is always the caller's.
     """
-    if tx.get_execution_options().get("countersign_own_clock"):
+    if has_own_clock(tx):
         return func.clock_timestamp(type_=UTCDateTime())
     return literal(now, UTCDateTime())
 
 
+def has_own_clock(tx: Connection) -> bool:
+    """Whether leases go by the database's own clock here."""
+    return bool(tx.get_execution_options().get("countersign_own_clock"))
+
+
+def moment_given(*, own_clock: bool) -> ColumnElement[datetime]:
+    """As `moment`, for a statement that is made once: the caller's moment is its parameter `now`."""
+    return func.clock_timestamp(type_=UTCDateTime()) if own_clock else bindparam("now", type_=UTCDateTime())
+
+
 def insert_if_absent(tx: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert `row` unless one of its unique keys is taken; false when it is. Waits for whoever inserts it right now."""
-    return tx.execute(_insert_unless_taken(table, tx.dialect.name), dict(row)).rowcount == 1
+    return insert_those_absent(tx, table, [row]) == 1
+
+
+def insert_those_absent(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    """The same for several rows at once; how many of them were inserted."""
+    return tx.execute(_insert_unless_taken(table, tx.dialect.name), [dict(row) for row in rows]).rowcount
 
 
 @cache

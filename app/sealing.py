@@ -55,9 +55,10 @@ class Keyring:
 
     def seal(self, plaintext: bytes, context: str) -> Sealed:
         """Encrypt `plaintext` so that it opens only under the same `context`."""
-        key = AESGCM.generate_key(bit_length=256)
-        wrapped = _encrypt(self._keys[self._newest], key, context)
-        return Sealed(_encrypt(key, plaintext, context), wrapped, self._newest)
+        random = secrets.token_bytes(KEY_BYTES + 2 * NONCE_BYTES)  # asked for once: it is what costs most here
+        key, nonces = random[:KEY_BYTES], random[KEY_BYTES:]
+        wrapped = _encrypt(self._keys[self._newest], nonces[:NONCE_BYTES], key, context)
+        return Sealed(_encrypt(key, nonces[NONCE_BYTES:], plaintext, context), wrapped, self._newest)
 
     def open(self, sealed: Sealed, context: str) -> bytes:
         """The plaintext. Raises `Corrupt` when bytes or context were changed, or the key is unknown."""
@@ -98,8 +99,7 @@ def _parse_key(part: str) -> tuple[str, bytes]:
         raise Misconfigured(f"The sealing key {key_id!r} is not base64.") from error
 
 
-def _encrypt(key: bytes, plaintext: bytes, context: str) -> bytes:
-    nonce = secrets.token_bytes(NONCE_BYTES)
+def _encrypt(key: bytes, nonce: bytes, plaintext: bytes, context: str) -> bytes:
     return nonce + AESGCM(key).encrypt(nonce, plaintext, context.encode())
 
 

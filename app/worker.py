@@ -1,5 +1,6 @@
 """The RQ worker's job and process. A job is a doorbell for one partition: ids in, one call; the rows are the truth."""
 
+import gc
 import signal
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from app.collaborators import EXTENSION, Collaborators
 from app.ids import TenantId, WritebackId
 from app.log_lines import place_of
 from app.outbox import rows as outbox
+from app.outbox.dead_letters import dead_letters
 from app.outbox.pause import UNDELIVERED_TOO_LONG
 from app.outbox.rows import Partition
 from app.projections import write_status
@@ -70,6 +72,7 @@ def run_worker(settings: Settings, queues: Sequence[str] = ()) -> None:
     The queue of a tenant that is added later is worked on through the default one, until a worker is started for it.
     """
     _parts[:] = [create_app(settings).extensions[EXTENSION]]
+    gc.freeze()  # what was built at start-up is never garbage
     redis = Redis.from_url(settings.redis)
     names = queues or _parts[0].tenants.queues()
     listening = [Queue(name, connection=redis, serializer=JSONSerializer) for name in names]
@@ -94,7 +97,7 @@ def sweep_once(parts: Collaborators) -> int:
     tenant's row that cannot be read, or a database that is away for a while, must not stop what others wait for.
     """
     rung: list[Partition] = []
-    _apart("bells", lambda: rung.extend(_ring_for_what_is_due(parts)))
+    _apart("bells", lambda: rung.extend(ring_for_what_is_due(parts)))
     _apart("age", lambda: alarm_for_what_waits(parts))
     _apart("read_models", lambda: catch_up(parts.database))
     _apart("switches", lambda: resume_switched_on(parts))
@@ -115,7 +118,8 @@ def _apart(part: str, work: Callable[[], object], tenant_id: str = "") -> None:
         log.error("sweep_failed", tenant=tenant_id, detail=part, error=type(error).__name__, place=place_of(error))
 
 
-def _ring_for_what_is_due(parts: Collaborators) -> list[Partition]:
+def ring_for_what_is_due(parts: Collaborators) -> list[Partition]:
+    """Ring for every partition that has something due; returns them."""
     with parts.database.read() as tx:
         partitions = list(outbox.due_partitions(tx, parts.clock()))
     for partition in partitions:
@@ -130,7 +134,7 @@ def alarm_for_what_waits(parts: Collaborators) -> None:
         return
     with parts.database.read() as tx:
         late = [one for one in outbox.depths(tx, now) if now - (one.undelivered or now) > UNDELIVERED_TOO_LONG]
-        dead = outbox.dead_letters(tx)
+        dead = dead_letters(tx)
     _told[:] = [now] if late or dead else []
     for one in late:
         partition, minutes = one.partition, int((now - (one.undelivered or now)).total_seconds() // 60)

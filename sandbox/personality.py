@@ -102,7 +102,8 @@ class Personality(_Data):
 
 def load_personality(name: str) -> Personality:
     """Read one vendor's file. Raises `pydantic.ValidationError` naming the line's key if it is not total."""
-    document = yaml.safe_load((DIRECTORY / f"{name}.yaml").read_text(encoding="utf-8"))
+    text = (DIRECTORY / f"{name}.yaml").read_text(encoding="utf-8")
+    document = yaml.load(text, Loader=yaml.CSafeLoader)
     return Personality.model_validate(document)
 
 

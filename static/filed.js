@@ -1,6 +1,6 @@
 // Follows the note on its way to the chart: asks after one second, then more rarely, until it is settled.
 
-import { announce, copyText, measureSticky, wireCopyButtons } from "./page.js";
+import { announce, copyText, measureSticky, untilReleased, wireCopyButtons } from "./page.js";
 
 const status = document.querySelector("#status");
 const SOONEST_MILLISECONDS = 1000;
@@ -15,6 +15,7 @@ function later(milliseconds) {
 
 async function ask(waited) {
   const answer = await readStatus();
+  await untilReleased();
   silences = answer ? 0 : silences + 1;
   if (answer) show(answer);
   if (silences === SILENCES_BEFORE_SAYING_SO) announce("Countersign is not answering. The note is safe; this page keeps asking.");

@@ -43,8 +43,9 @@ export function bringUpToDate(shown, fresh) {
 const LONGEST_PRESS_MILLISECONDS = 1500;
 let pressed = false;
 document.addEventListener("pointerdown", () => { pressed = true; }, true);
+document.addEventListener("keydown", (event) => { pressed ||= event.key === " " && !event.target.matches("textarea, input"); }, true);
 // The click comes after the release, so whatever waited comes after the click.
-for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => window.setTimeout(release), true);
+for (const end of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(end, () => window.setTimeout(release), true);
 
 function release() {
   pressed = false;

@@ -3,7 +3,7 @@
 import { announce, untilReleased } from "./page.js";
 import { post } from "./saving.js";
 
-let underWay = false;
+let turn = Promise.resolve();
 
 const section = () => document.querySelector("[data-proposals]");
 
@@ -12,19 +12,25 @@ export function wireProposals() {
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("[data-proposal-form]")) return;
     event.preventDefault();
-    const item = event.target.closest("li");
+    const form = event.target;
+    if (form.dataset.sent) return; // pressed twice
+    form.dataset.sent = "yes";
+    const item = form.closest("li");
     const place = item.matches("[data-proposal]") ? item : item.previousElementSibling;
-    send(event.target.action, new FormData(event.target, event.submitter), place.id);
+    inTurn(form.action, new FormData(form, event.submitter), place.id).finally(() => delete form.dataset.sent);
   });
 }
 
+function inTurn(url, fields, place) {
+  const job = () => send(url, fields, place);
+  turn = turn.then(job, job);
+  return turn;
+}
+
 async function send(url, fields, place) {
-  if (underWay) return;
-  underWay = true;
   say("Saving");
   const answer = await post(url, fields);
   await untilReleased();
-  underWay = false;
   if (answer.proposals_html) show(answer.proposals_html, place);
   if (answer.outcome !== "saved") return showFailure(url, fields, place, answer);
   const words = `${answer.said}. Saved ${answer.saved}.`;
@@ -50,7 +56,7 @@ function showFailure(url, fields, place, { problem, stillHere, proposals_html: i
   again.textContent = stillHere ? "Still me: save" : "Try again";
   again.addEventListener("click", async () => {
     if (stillHere) await post(stillHere, fields);
-    send(url, fields, place);
+    inTurn(url, fields, place);
   });
   section().querySelector("[data-proposals-state]").append(" ", again);
 }

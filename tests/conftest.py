@@ -32,6 +32,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in set(surplus)]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A test that had to be run again passes in the end; what happened the first time must not get lost."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = crash.message.splitlines()[0] if crash and crash.message else "no reason given"
+        terminalreporter.write_line(f"RUN AGAIN {report.nodeid} ({report.when}): {why}")
+
+
 def _drawn(item: pytest.Item) -> bool:
     engine = next((name for name in ENGINES if name in item.name.partition("[")[2]), None)
     if engine is None:

@@ -44,6 +44,12 @@ class RunningSandbox:
         found = {patient["name"]: patient["id"] for patient in self.qa(ehr, "patients")}
         return str(found[name])
 
+    def hire(self, ehr: str, name: str) -> dict[str, Any]:
+        """Somebody more who can open charts ("Dr. Ada Lovelace"): the new Practitioner."""
+        reply = requests.post(f"{self.local}/qa/{ehr}/practitioners", json={"name": name}, timeout=10)
+        assert reply.status_code == 201, reply.text
+        return dict(reply.json())
+
     def arm(self, ehr: str, **fault: Any) -> None:
         """Switch a fault on for every launch: fault=, interaction=, resource_type=, seconds=, times=, options=."""
         reply = requests.post(f"{self.local}/qa/{ehr}/faults", json=fault, timeout=10)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import insert, select
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
@@ -57,6 +58,23 @@ def sandbox_clients(app_port: int) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+class CompiledTemplates(BytecodeCache):
+    """Every test makes an app; the templates stay the same."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if compiled := self._compiled.get((bucket.key, bucket.checksum)):
+            bucket.bytecode_from_string(compiled)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[(bucket.key, bucket.checksum)] = bucket.bytecode_to_string()
+
+
+COMPILED_TEMPLATES = CompiledTemplates()
+
+
 @dataclass
 class SettableClock:
     """The real time, moved by as much as a test says."""
@@ -77,6 +95,7 @@ class OpenChart:
     service: "Service"
     client: FlaskClient
     launch_id: str
+    _token: str = ""
 
     @property
     def path(self) -> str:
@@ -96,9 +115,12 @@ class OpenChart:
         return self.post("/still-here", back=f"{self.path}/")
 
     def csrf(self) -> str:
-        page = self.get("/", follow_redirects=True).text
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
-        return found[1] if found else ""
+        """The token of this launch's forms, read from its page once."""
+        if not self._token:
+            page = self.get("/", follow_redirects=True).text
+            found = re.search(r'name="csrf" value="([0-9a-f]+)"', page)
+            self._token = found[1] if found else ""
+        return self._token
 
     def draft(self) -> TestResponse:
         return self.post("/draft")
@@ -242,6 +264,7 @@ def running_service(
         }
     )
     app = create_app(settings, clock, Tempo(chance=lambda: 0))
+    app.jinja_env.bytecode_cache = COMPILED_TEMPLATES
     database = app.extensions[EXTENSION].database
     _restore_client_keys(database)
     server = make_server("127.0.0.1", app_port, app, threaded=True)

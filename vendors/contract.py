@@ -159,6 +159,10 @@ class VendorAdapter(Protocol):
 
     profile: Profile
 
+    def without_identifiers(self) -> VendorAdapter:
+        """Return the same for an EHR of this product that was seen to drop our identifier (C19, F25)."""
+        ...
+
     def read_chart(
         self, transport: FHIRTransport, patient_id: str, encounter_id: str | None, clinician: str | None
     ) -> Chart:

@@ -6,7 +6,7 @@ Sources: FHIR R4 http.html; conformance C06, C07, C09, C20, C25; 0.10 (US Core s
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from vendors.amendments import MARKS, amended, retracted, retraction_patch, version_to_match
@@ -36,6 +36,10 @@ class FHIRR4:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+
+    def without_identifiers(self) -> Self:
+        """See VendorAdapter.without_identifiers."""
+        return type(self)(self.profile.without_identifiers())
 
     def read_chart(
         self, transport: FHIRTransport, patient_id: str, encounter_id: str | None, clinician: str | None

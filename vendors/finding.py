@@ -5,9 +5,7 @@ Sources: FHIR R4 search.html; conformance C19, C20; 0.10 (US Core's required sea
 
 from __future__ import annotations
 
-import hashlib
 import json
-import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +13,7 @@ from vendors.contract import Stored, StoredNote
 from vendors.notes import identifiers, note_text, stored_note, subject_of
 from vendors.replies import version_of
 from vendors.transport import FHIRTransport
+from vendors.wording import same_words
 
 Params = list[tuple[str, str]]
 
@@ -72,14 +71,9 @@ def same_text(ours: dict[str, Any], listed: list[dict[str, Any]], transport: FHI
     unmarked = [one for one in listed if all(theirs != system for theirs, _ in identifiers(one))]
     patients = [one for one in unmarked if subject_of(one, transport) == ours["subject"]["reference"]]
     notes = [stored_note(as_stored(one), transport) for one in patients]
-    wanted = _text_digest(note_text(ours, transport))
-    return [note for note in notes if _text_digest(note.text) == wanted]
-
-
-def _text_digest(text: str) -> bytes:
-    # EHRs rewrap lines and recompose accents; whether that matters is for the comparison to say.
-    words = " ".join(unicodedata.normalize("NFC", text).split())
-    return hashlib.sha256(words.encode(errors="replace")).digest()
+    signed = note_text(ours, transport)
+    # EHRs rewrap lines or keep their own format; whether what differs then matters is for the comparison to say.
+    return [note for note in notes if same_words(signed, note.text)]
 
 
 def same_resource(ours: dict[str, Any], listed: list[dict[str, Any]], transport: FHIRTransport) -> list[dict[str, Any]]:

@@ -159,6 +159,13 @@ class Profile(_Strict):
         ways: tuple[Literal["update", "patch"], ...] = ("update", "patch")
         return next((way for way in ways if self.supports(resource_type, way)), "none")
 
+    def without_identifiers(self) -> Self:
+        """Return the profile of an EHR that was seen to drop our identifier: nothing finds by it there."""
+        dropped = Capability(support="no", confidence="reported", note="Seen in this EHR: it dropped our identifier.")
+        gone = {"identifier_search": dropped, "conditional_create": dropped}
+        rules = {"note": self.note.model_copy(update=gone), "entry": self.entry.model_copy(update=gone)}
+        return self.model_copy(update=rules)
+
     def landing_for(self, file_as: FileAs) -> LandingNotice:
         """Return the words for a note that is to be filed so, or that cannot be filed at all."""
         filed = self.landing.final if file_as == "final" else self.landing.preliminary

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from app.artifacts.tables import artifact_keys, artifacts
 from app.errors import Corrupt
@@ -26,6 +26,7 @@ _KEEP, _KEEP_KEY = insert(artifacts), insert(artifact_keys)  # made once: each s
 _STORED = select(
     artifacts.c.artifact_id, artifacts.c.ciphertext, artifact_keys.c.wrapped_key, artifact_keys.c.key_id
 ).join(artifact_keys, artifact_keys.c.artifact_id == artifacts.c.artifact_id)
+_ONE_STORED = _STORED.where(artifacts.c.artifact_id == bindparam("which"), artifacts.c.tenant_id == bindparam("whose"))
 
 
 class ArtifactKind(StrEnum):
@@ -40,6 +41,22 @@ class ArtifactKind(StrEnum):
     PROVENANCE = "provenance"
 
 
+SealedRows = tuple[dict[str, object], dict[str, object]]
+
+
+def reference_to(rows: SealedRows) -> ArtifactRef:
+    """The reference that an event should carry to what these rows keep."""
+    row, _ = rows
+    return ArtifactRef(artifact_id=str(row["artifact_id"]), digest=str(row["digest"]))
+
+
+def store(tx: Connection, sealed: Sequence[SealedRows]) -> None:
+    """Store what was sealed, with one statement for each of the two tables."""
+    if sealed:
+        tx.execute(_KEEP, [row for row, _ in sealed])
+        tx.execute(_KEEP_KEY, [key for _, key in sealed])
+
+
 class ArtifactStore:
     """Seals, keeps and opens artifacts under one keyring."""
 
@@ -48,15 +65,12 @@ class ArtifactStore:
 
     def keep(self, tx: Connection, tenant_id: str, kind: ArtifactKind, content: bytes, now: datetime) -> ArtifactRef:
         """Seal and store `content`; returns the reference that an event should carry."""
-        row, key = self.sealed(tenant_id, kind, content, now)
-        tx.execute(_KEEP, row)
-        tx.execute(_KEEP_KEY, key)
-        return ArtifactRef(artifact_id=str(row["artifact_id"]), digest=str(row["digest"]))
+        rows = self.sealed(tenant_id, kind, content, now)
+        store(tx, [rows])
+        return reference_to(rows)
 
-    def sealed(
-        self, tenant_id: str, kind: ArtifactKind, content: bytes, now: datetime
-    ) -> tuple[dict[str, object], dict[str, object]]:
-        """The rows of `artifacts` and `artifact_keys` that keep `content`, for whoever inserts many at once."""
+    def sealed(self, tenant_id: str, kind: ArtifactKind, content: bytes, now: datetime) -> SealedRows:
+        """The rows of `artifacts` and `artifact_keys` that keep `content`, for whoever stores many at once."""
         artifact_id = new_artifact_id()
         sealed = self._keyring.seal(content, _context(tenant_id, artifact_id))
         row = {
@@ -71,8 +85,7 @@ class ArtifactStore:
 
     def open(self, tx: Connection, tenant_id: str, ref: ArtifactRef) -> bytes:
         """The content behind `ref`. Raises `Corrupt` when it is missing or not the bytes that the log committed to."""
-        query = _STORED.where(artifacts.c.artifact_id == ref.artifact_id, artifacts.c.tenant_id == tenant_id)
-        row = tx.execute(query).one_or_none()
+        row = tx.execute(_ONE_STORED, {"which": ref.artifact_id, "whose": tenant_id}).one_or_none()
         if row is None:
             raise Corrupt(NOT_AS_LOGGED)
         return self._opened(tenant_id, ref, row)

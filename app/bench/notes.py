@@ -12,7 +12,7 @@ from app.ids import LaunchId, TenantId
 from app.tenants import launches
 from app.tenants.grants import OpenGrant
 from app.tenants.launches import Launch, new_launch
-from app.writebacks import handlers as writebacks
+from app.writebacks.docket import Docket, enter
 from vendors.contract import SignedNote, VendorAdapter
 
 TENANT_FILE = """
@@ -60,7 +60,7 @@ def prepare_notes(count: int, adapter: VendorAdapter) -> list[Note]:
 def open_launch(parts: Collaborators, tenant_id: TenantId, origin: str) -> Launch:
     """A launch whose token may write."""
     now = datetime.now(UTC)
-    launch = _launch(tenant_id, origin, now)
+    launch = bench_launch(tenant_id, origin, now)
     with parts.database.write() as tx:
         launches.record(tx, new_launch(launch))
         token = OpenGrant("token", None, now + timedelta(hours=8), launch.fhir_base)
@@ -72,26 +72,27 @@ def order_all(parts: Collaborators, tenant_id: TenantId, notes: Sequence[Note], 
     """One launch, and the order of each note under it."""
     now = datetime.now(UTC)
     launch = open_launch(parts, tenant_id, origin)
+    docket = Docket(parts.artifacts, tenant_id, launch.actor, now)
+    for note in notes:
+        one = note.signature
+        payload = docket.keep(ArtifactKind.PAYLOAD, one.payload)
+        provenance = docket.keep(ArtifactKind.PROVENANCE, one.provenance)
+        signed = {
+            "launch_id": launch.launch_id,
+            "fhir_base": launch.fhir_base,
+            "payload_digest": digest(one.payload),
+            "profile": "reference",
+            "provenance_route": "post",
+        }
+        docket.queue(one.writeback_id, order_of(one, payload, provenance).model_copy(update=signed), "bench")
     with parts.database.write() as tx:
-        for note in notes:
-            one = note.signature
-            payload = parts.artifacts.keep(tx, tenant_id, ArtifactKind.PAYLOAD, one.payload, now)
-            provenance = parts.artifacts.keep(tx, tenant_id, ArtifactKind.PROVENANCE, one.provenance, now)
-            signed = {
-                "launch_id": launch.launch_id,
-                "fhir_base": launch.fhir_base,
-                "payload_digest": digest(one.payload),
-                "profile": "reference",
-                "provenance_route": "post",
-            }
-            order = order_of(one, payload, provenance).model_copy(update=signed)
-            by = {"actor": launch.actor, "causation": "bench"}
-            writebacks.queue(tx, tenant_id, one.writeback_id, order, **by, now=now)
+        enter(tx, docket)
 
 
-def _launch(tenant_id: TenantId, origin: str, now: datetime) -> Launch:
+def bench_launch(tenant_id: TenantId, origin: str, now: datetime, name: str = "bench-launch") -> Launch:
+    """A launch in which the clinician of the bench signs."""
     return Launch(
-        launch_id=LaunchId("bench-launch"),
+        launch_id=LaunchId(name),
         tenant_id=tenant_id,
         fhir_base=f"{origin}/fhir",
         issuer="https://ehr.example/oauth2",

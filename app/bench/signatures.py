@@ -5,16 +5,13 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection
-
 from app.artifacts.store import ArtifactKind, ArtifactStore
 from app.db import Database
-from app.event_log.append import append
 from app.event_log.canonical import digest
 from app.event_log.event import ArtifactRef
 from app.ids import TenantId, WritebackId, new_note_id, new_writeback_id
 from app.notes.events import NoteSigned
-from app.writebacks import handlers as writebacks
+from app.writebacks.docket import Docket, enter
 from app.writebacks.events import WritebackQueued
 from app.writebacks.ledger import idempotency_key
 
@@ -98,18 +95,17 @@ def order_of(one: Signature, payload: ArtifactRef, provenance: ArtifactRef) -> W
 
 def sign(database: Database, artifacts: ArtifactStore, one: Signature) -> None:
     """The transaction that signs, through the same calls as in `app/notes/sign.py` and `orders.py`."""
+    docket = docket_of(artifacts, one)
     with database.write() as tx:
-        sign_in(tx, artifacts, one)
+        enter(tx, docket)
 
 
-def sign_in(tx: Connection, artifacts: ArtifactStore, one: Signature) -> None:
-    """The same, in the caller's transaction."""
-    now = datetime.now(UTC)
-    snapshot = artifacts.keep(tx, TENANT, ArtifactKind.SNAPSHOT, one.snapshot, now)
-    stream = f"note:{one.note_id}"
-    event = signed_event(one, snapshot)
-    append(tx, TENANT, stream, 0, [event], actor=ACTOR, causation="launch:bench", now=now)
-    payload = artifacts.keep(tx, TENANT, ArtifactKind.PAYLOAD, one.payload, now)
-    provenance = artifacts.keep(tx, TENANT, ArtifactKind.PROVENANCE, one.provenance, now)
-    order = order_of(one, payload, provenance)
-    writebacks.queue(tx, TENANT, one.writeback_id, order, actor=ACTOR, causation=f"{stream}@1", now=now)
+def docket_of(artifacts: ArtifactStore, one: Signature) -> Docket:
+    """What the signature enters."""
+    docket = Docket(artifacts, TENANT, ACTOR, datetime.now(UTC))
+    snapshot = docket.keep(ArtifactKind.SNAPSHOT, one.snapshot)
+    because = docket.append(f"note:{one.note_id}", 0, signed_event(one, snapshot), "launch:bench")
+    payload = docket.keep(ArtifactKind.PAYLOAD, one.payload)
+    provenance = docket.keep(ArtifactKind.PROVENANCE, one.provenance)
+    docket.queue(one.writeback_id, order_of(one, payload, provenance), because)
+    return docket

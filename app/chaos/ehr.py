@@ -1,7 +1,7 @@
 """The simulated EHRs inside this process, with everything that a simulation must see and do past every scope.
 
-This is the one file of the app that knows the sandbox. Everywhere else the two meet over HTTP; a simulation of
-thousands of histories cannot afford sockets, and asserts against the EHR's own store.
+This and `staff.py` are the files of the app that know the sandbox. Everywhere else the two meet over HTTP; a simulation
+of thousands of histories cannot afford sockets, and asserts against the EHR's own store.
 """
 
 import base64
@@ -14,11 +14,13 @@ from requests.exceptions import ReadTimeout
 
 from app.chaos.clock import SimulatedTime
 from app.chaos.faults import Fault
-from app.chaos.wire import Answered, Written, knob_of
+from app.chaos.staff import Staff
+from app.chaos.wire import Answered, Written, knob_of, words_of
 from sandbox.clock import Clock
 from sandbox.errors import NoAnswer
 from sandbox.in_process import Granted, SandboxInProcess
 from sandbox.personality import Personality, load_personality
+from sandbox.qa.callbacks import Delivery, Subscription
 from sandbox.qa.faults import Fault as Knob
 from sandbox.qa.knobs import usable
 
@@ -48,7 +50,10 @@ SCOPES = [
     *(f"user/{kind}.rs" for kind in ONLY_READ),
 ]
 SCOPE = " ".join(SCOPES)
-LIVE = "current"
+# Its notices of changes are signed with this, and are about all that is filed, and about patients.
+CALLBACK_SECRET = "another-secret-of-the-simulation-only"  # noqa: S105 - it opens nothing
+SIGNED_AT = "X-Signature-Timestamp"
+NO_LONGER = frozenset({"entered-in-error", "superseded"})
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,15 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Document:
-    """A note as the chart has it now, whoever asks."""
+class Held:
+    """What the chart has now of something that was written, whoever asks."""
 
-    resource_id: str
+    is_there: bool
     is_live: bool
     touched_by_person: bool
-    text: str
+    patient_was_merged: bool
+    brought_back: bool
+    words: str
 
 
 class SimulatedEHRs:
@@ -83,8 +90,9 @@ class SimulatedEHRs:
             "auth": {"method": "client_secret_basic", "secret": SECRET},
         }
         self._sandbox = SandboxInProcess(ORIGIN, {name: [app] for name in NAMES}, clock, {PLAIN: _plain()})
+        self._began = 0
         self._seen_writes = dict.fromkeys(NAMES, 0)
-        self._people_did: set[tuple[str, str]] = set()
+        self.staff = {name: Staff(self._sandbox[name]) for name in NAMES}
         for name in NAMES:
             for clinician in CLINICIANS:
                 self._sandbox[name].store.create(_practitioner(clinician))
@@ -115,10 +123,15 @@ class SimulatedEHRs:
     def open_visit(self, name: str, patient: str, encounter: str) -> Visit:
         """A patient, if there is none of this id yet, and a visit that has begun."""
         store = self._sandbox[name].store
-        if store.read("Patient", patient) is None:
-            store.create(_patient(patient))
+        self.admit(name, patient)
         store.create(_encounter(encounter, patient, self._time))
         return Visit(name, patient, encounter)
+
+    def admit(self, name: str, patient: str) -> None:
+        """A patient, if there is none of this id yet."""
+        store = self._sandbox[name].store
+        if store.read("Patient", patient) is None:
+            store.create(_patient(patient))
 
     def grant(self, visit: Visit, clinician: str) -> Granted:
         """What the authorization server gives for a launch of this clinician in this chart."""
@@ -151,38 +164,48 @@ class SimulatedEHRs:
             for row in rows
         ]
 
-    def document(self, name: str, resource_id: str) -> Document:
-        """One note that was written here, as it is now."""
-        found = self._sandbox[name].store.read("DocumentReference", resource_id)
-        is_live = found is not None and found["status"] == LIVE
-        return Document(resource_id, is_live, (name, resource_id) in self._people_did, self._text(name, found))
+    def held(self, written: Written) -> Held:
+        """One resource that was written here, as it is now."""
+        staff, name = self.staff[written.ehr], written.resource_type
+        found = self._sandbox[written.ehr].store.read(name, written.resource_id)
+        place, patient = f"{name}/{written.resource_id}", f"Patient/{written.patient}"
+        is_live = found is not None and not NO_LONGER & {found.get("status"), _verification(found)}
+        words = self._words(written.ehr, found)
+        is_merged = patient in staff.touched
+        return Held(found is not None, is_live, place in staff.touched, is_merged, place in staff.brought_back, words)
 
-    def _text(self, name: str, found: dict[str, Any] | None) -> str:
+    def _words(self, name: str, found: dict[str, Any] | None) -> str:
         attachment = found["content"][0]["attachment"] if found and "content" in found else {}
-        if "url" in attachment:
-            binary = self._sandbox[name].store.read("Binary", attachment["url"].rpartition("/")[2])
-            attachment = binary or {}
-        return base64.b64decode(attachment.get("data", "")).decode()
+        if "url" not in attachment:
+            return words_of(found)
+        binary = self._sandbox[name].store.read("Binary", attachment["url"].rpartition("/")[2])
+        return base64.b64decode((binary or {}).get("data", "")).decode()
 
-    def edit(self, name: str, resource_id: str, how: str) -> bool:
-        """What a person does to a note in the EHR; false when it is not there."""
-        store = self._sandbox[name].store
-        found = store.read("DocumentReference", resource_id)
-        if found is None:
-            return False
-        self._people_did.add((name, resource_id))
-        if how == "delete":
-            store.delete("DocumentReference", resource_id)
-        elif how == "invalidate":
-            store.update({**found, "status": "entered-in-error"})
-        else:
-            store.update({**found, "description": "changed by a person", "docStatus": "amended"})
-        return True
+    def notices(self, name: str, fault: Fault | None) -> list[Delivery]:
+        """What the EHR posts now about what changed in its charts since it was last asked."""
+        faults = self._sandbox[name].faults
+        if fault:
+            faults.arm(usable(Knob(fault=fault.kind, interaction="callback", seconds=fault.seconds, times=None)))
+        due = self._sandbox[name].callbacks.due()
+        faults.clear(fault.kind if fault else "")
+        now = str(int(self._time.epoch()))
+        return [one for one in due if int(one.headers.get(SIGNED_AT, now)) >= self._began]
 
     def forget(self) -> None:
-        """Begin a new history: what was armed is disarmed."""
+        """Begin a new history: what was armed is disarmed, and notices are about what comes from now on."""
+        self._began = int(self._time.epoch())
         for name in NAMES:
             self._sandbox[name].faults.clear()
+            self.staff[name].begin()
+            types = (*CHANGED_BY_US, "Patient")
+            url = f"/api/v1/callbacks/{name}-hospital"
+            subscription = Subscription(url=url, secret=CALLBACK_SECRET, types=types, automatic=False)
+            self._sandbox[name].callbacks.subscribe(subscription)
+
+
+def _verification(found: dict[str, Any]) -> str:
+    codings = found.get("verificationStatus", {}).get("coding") or [{}]
+    return str(codings[0].get("code", ""))
 
 
 def _plain() -> Personality:
@@ -191,11 +214,16 @@ def _plain() -> Personality:
 
 
 def _practitioner(key: str) -> dict[str, Any]:
-    return {"resourceType": "Practitioner", "id": key, "name": [{"family": key, "given": ["Sim"]}]}
+    return {"resourceType": "Practitioner", "id": key, "name": [{"family": key, "given": ["Sim"], "text": key}]}
 
 
 def _patient(key: str) -> dict[str, Any]:
-    return {"resourceType": "Patient", "id": key, "name": [{"family": key, "given": ["Sim"]}], "gender": "unknown"}
+    return {
+        "resourceType": "Patient",
+        "id": key,
+        "name": [{"family": key, "given": ["Sim"]}],
+        "birthDate": "1970-01-01",
+    }
 
 
 def _encounter(key: str, patient: str, time: SimulatedTime) -> dict[str, Any]:

@@ -20,6 +20,7 @@ class Moment(StrEnum):
     COMMIT = "commit"  # a transaction commits
     STEP = "step"  # any point at which a process waits for another: begin, commit, exchange, before and after
     RING = "ring"  # the doorbell is rung
+    TELL = "tell"  # the EHR tells of what changed in its charts
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,18 @@ BY_THE_EHR: dict[str, Kind] = {
     "ask_garbled": Kind(Moment.ASK, "half a JSON document to a question"),
     "token_answer_500": Kind(Moment.TOKEN, "500 from the token endpoint"),
 }
+# How an EHR's notices of changes go wrong, by its own knobs; the forged ones are refused.
+OF_NOTICES: dict[str, Kind] = {
+    "callback_twice": Kind(Moment.TELL, "each notice came twice", weight=2),
+    "callback_reordered": Kind(Moment.TELL, "notices overtook each other", weight=2),
+    "callback_replayed": Kind(Moment.TELL, "all notices came once more"),
+    "callback_skewed": Kind(Moment.TELL, "notices dated by another clock", (1, 200)),
+    "callback_lost": Kind(Moment.TELL, "the notices were lost"),
+    "callback_bad_signature": Kind(Moment.TELL, "notices signed by a stranger"),
+    "callback_unsigned": Kind(Moment.TELL, "notices without a signature"),
+    "callback_garbled": Kind(Moment.TELL, "half a notice"),
+}
+FORGED = frozenset({"callback_bad_signature", "callback_unsigned", "callback_garbled"})
 # What happens to our own processes and servers.
 BY_US: dict[str, Kind] = {
     "killed": Kind(Moment.STEP, "the process died", weight=14),
@@ -95,7 +108,7 @@ BY_US: dict[str, Kind] = {
     "bell_lost": Kind(Moment.RING, "Redis lost the ring", weight=2),
     "bell_doubled": Kind(Moment.RING, "the ring was heard twice"),
 }
-KINDS: dict[str, Kind] = {**ON_THE_WIRE, **BY_THE_EHR, **BY_US}
+KINDS: dict[str, Kind] = {**ON_THE_WIRE, **BY_THE_EHR, **OF_NOTICES, **BY_US}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ SPREAD = {
     Moment.COMMIT: 40,
     Moment.STEP: 150,
     Moment.RING: 4,
+    Moment.TELL: 2,
 }
+# The kinds of entry that can be signed beside a note here; the last one changes the visit itself, by a patch.
+ENTRIES = ("vital_sign", "problem", "follow_up", "visit_reason")
 
 
 class Doing(StrEnum):
@@ -39,9 +42,14 @@ class Doing(StrEnum):
     SIGN_OUT = "sign_out"
     TOKENS_END = "tokens_end"  # the access token ends
     GRANT_ENDS = "grant_ends"  # the EHR ends the grant, refresh token included
-    EDIT = "edit"  # a person edits the note in the EHR
+    EDIT = "edit"  # a person edits in the EHR what was filed for a note, the note and its entries
     INVALIDATE = "invalidate"  # a person marks it entered in error
     DELETE = "delete"
+    BRING_BACK = "bring_back"  # a person undoes the deletion
+    MERGE = "merge"  # the patient is merged into another one
+    BACK_UP = "back_up"  # the EHR's store is copied
+    GO_BACK = "go_back"  # the EHR is restored from the copy, else from before the history
+    TELL = "tell"  # the EHR posts its notices of what changed
     SWITCH_OFF = "switch_off"
     SWITCH_ON = "switch_on"
     REDIS_FLUSHED = "redis_flushed"
@@ -51,11 +59,12 @@ class Doing(StrEnum):
 
 @dataclass(frozen=True)
 class Note:
-    """One note to come: at which tenant, by which clinician, about which patient of theirs."""
+    """One note to come: at which tenant, by which clinician, about which patient of theirs, with which entries."""
 
     tenant: int
     clinician: int
     patient: int
+    entries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ class History:
         """The history for people, one line for each thing that happens."""
         notes = [
             f"note {number}: tenant {note.tenant}, clinician {note.clinician}, patient {note.patient}"
+            + "".join(f", {entry}" for entry in note.entries)
             for number, note in enumerate(self.notes)
         ]
         return [*notes, *map(str, self.acts), *map(str, self.faults)]
@@ -105,6 +115,11 @@ EVENTS: dict[Doing, int] = {
     Doing.EDIT: 2,
     Doing.INVALIDATE: 1,
     Doing.DELETE: 1,
+    Doing.BRING_BACK: 1,
+    Doing.MERGE: 1,
+    Doing.BACK_UP: 1,
+    Doing.GO_BACK: 1,
+    Doing.TELL: 2,
     Doing.SWITCH_OFF: 1,
     Doing.SWITCH_ON: 1,
     Doing.REDIS_FLUSHED: 2,
@@ -131,7 +146,8 @@ def draw(seed: int | str, number: int) -> History:
 
 
 def _note(dice: Random) -> Note:
-    return Note(dice.randrange(TENANTS), dice.randrange(CLINICIANS), dice.randrange(2))
+    entries = dice.sample(ENTRIES, dice.choice((0, 0, 0, 1, 2)))
+    return Note(dice.randrange(TENANTS), dice.randrange(CLINICIANS), dice.randrange(2), tuple(entries))
 
 
 def _event(dice: Random, notes: int) -> Act:

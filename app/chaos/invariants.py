@@ -1,10 +1,12 @@
 """I1 to I7, asserted against the EHRs' own store, what really went over the wire, and our log.
 
-I1 one signed version, at most one document. I2 intent and identifier are committed before the first byte. I3 no second
-POST of what was or may yet be executed. I4 evidence of success is never downgraded, and never made up. I5 signed bytes
-never change. I6 only the signer's own grant writes. I7 whatever stopped is visible to the signer. (Conformance F.)
+I1 one signed version or entry, at most one that is live, at any moment. I2 intent and identifier are committed before
+the first byte. I3 no second POST of what was or may yet be executed. I4 evidence of success is never downgraded, and
+never made up. I5 signed bytes never change. I6 only the signer's own grant writes. I7 whatever stopped is visible to
+the signer. (Conformance F.)
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,6 +36,9 @@ SAYS_IN_CHART = frozenset({Stage.FILED, Stage.VERIFIED, Stage.SUPERSEDED})
 SAYS_NOT_IN_CHART = frozenset({Stage.REJECTED, Stage.CANCELLED})
 
 
+FILED = frozenset({"DocumentReference", "Observation", "Condition", "Task"})
+
+
 @dataclass(frozen=True)
 class Violation:
     """Which promise was broken, by which write, and how; `harm` is what it is counted as."""
@@ -56,8 +61,7 @@ class Write:
     @property
     def created(self) -> list[Written]:
         """Every resource that an EHR made for it."""
-        kind = self.state.queued.resource_type
-        return [one for sent in self.sent for one in sent.written if _is_new(one) and one.resource_type == kind]
+        return made_by(self.sent)
 
 
 def before_write(world: World, sent: Sent) -> Iterator[Violation]:
@@ -76,6 +80,22 @@ def before_write(world: World, sent: Sent) -> Iterator[Violation]:
     for one in earlier:
         if world.wire.may_still_come(one) or any(not _touched(world, written) for written in one.written):
             yield Violation("I3", sent.writeback_id, "it left again though it had been, or may yet be, executed")
+
+
+def one_is_live(world: World, sent: Sequence[Sent]) -> Iterator[Violation]:
+    """I1, whenever something was written or a person changed it: at most one is live that no person brought back."""
+    for writeback_id in sorted({one.writeback_id for one in sent}):
+        mine = [one for one in sent if one.writeback_id == writeback_id]
+        held = [world.ehrs.held(written) for written in made_by(mine)]
+        live = sum(one.is_live and not one.brought_back for one in held)
+        if live > 1:
+            yield Violation("I1", writeback_id, f"{live} of it are live at once", "duplicated")
+
+
+def remade(sent: Sequence[Sent]) -> int:
+    """How many writes were made more than once, whatever became of the first."""
+    made = {(one.writeback_id, each.resource_id) for one in sent for each in made_by([one])}
+    return sum(count > 1 for count in Counter(writeback_id for writeback_id, _ in made).values())
 
 
 def check(world: World, charts: Sequence[Chart], sent: Sequence[Sent]) -> list[Violation]:
@@ -116,15 +136,12 @@ def _exactly_once(world: World, write: Write) -> Iterator[Violation]:
     state, created = write.state, write.created
     name, mutation = write.writeback_id, state.queued.mutation
     places = {one.resource_id for one in created}
-    if len(places) > 1:
-        live = sum(world.ehrs.document(one.ehr, one.resource_id).is_live for one in created)
-        yield Violation("I1", name, f"{len(places)} documents were made, {live} are live ({state.stage})", "duplicated")
     if state.queued.interaction == "create" and state.stage in SAYS_IN_CHART and not places:
         yield Violation("I4", name, f"it is said to be {state.stage}, and the EHR never made it ({mutation})", "lost")
     if state.stage is Stage.VERIFIED:
         for one in created:
-            held = world.ehrs.document(one.ehr, one.resource_id)
-            if not held.touched_by_person and held.text not in {sent.text for sent in write.sent}:
+            held = world.ehrs.held(one)
+            if not held.touched_by_person and held.words not in {sent.text for sent in write.sent}:
                 yield Violation("I4", name, "it is said to be what was signed, and the EHR holds another text", "lost")
     if state.stage in SAYS_NOT_IN_CHART and places:
         yield Violation("I7", name, f"it is said to be {state.stage}, and it is in the chart", "lost")
@@ -134,7 +151,9 @@ def _own_grant(write: Write) -> Iterator[Violation]:
     order = write.state.queued
     for sent in write.sent:
         for one in sent.written:
-            mine = f"Practitioner/{one.subject}" == order.author and f"Patient/{one.patient}" == order.patient
+            # A Provenance lies in the chart of its target, wherever people moved that meanwhile.
+            here = one.resource_type == "Provenance" or f"Patient/{one.patient}" == order.patient
+            mine = here and f"Practitioner/{one.subject}" == order.author
             if not mine or one.family not in write.chart.families:
                 what = f"{one.resource_type} was written under another grant than its signer's in this chart"
                 yield Violation("I6", write.writeback_id, what, "wrong_token")
@@ -178,7 +197,13 @@ def _signed(tx: Connection, tenant_id: TenantId, chart: Chart) -> set[WritebackI
         return set()
     events = read_stream(tx, tenant_id, note_stream(chart.note_id))
     ordering = (one.event for one in events if isinstance(one.event, NoteSigned | NoteRetracted))
-    return {WritebackId(event.writeback_id) for event in ordering}
+    return {WritebackId(one) for event in ordering for one in _ordered(event)}
+
+
+def _ordered(event: NoteSigned | NoteRetracted) -> list[str]:
+    """The write of the note's version, and those of the entries that were signed with it."""
+    entries = event.entries if isinstance(event, NoteSigned) else ()
+    return [event.writeback_id, *(writeback_id for _, writeback_id, _ in entries)]
 
 
 def _order(world: World, sent: Sent) -> WritebackQueued | None:
@@ -189,8 +214,9 @@ def _order(world: World, sent: Sent) -> WritebackQueued | None:
 
 
 def _touched(world: World, written: Written) -> bool:
-    return world.ehrs.document(written.ehr, written.resource_id).touched_by_person
+    return world.ehrs.held(written).touched_by_person
 
 
-def _is_new(written: Written) -> bool:
-    return written.interaction == "create"
+def made_by(sent: Sequence[Sent]) -> list[Written]:
+    """What an EHR created of what was ordered itself; a Provenance is about it."""
+    return [one for each in sent for one in each.written if one.interaction == "create" and one.resource_type in FILED]

@@ -71,6 +71,10 @@ class Moments:
             self.struck[fault.kind] += 1
         return fault
 
+    def met(self, moment: Moment) -> int:
+        """How many moments of this kind the history has had."""
+        return self._seen[moment]
+
     def step(self, *, pause_at_most: float | None = None) -> None:
         """A point at which a process waits: it may die here, or stand still. Raises `Killed`."""
         fault = self.meet(Moment.STEP)
@@ -85,7 +89,7 @@ class Moments:
 
     def watch(self, engine: Engine) -> None:
         """Meet every transaction of this engine."""
-        event.listen(engine, "before_cursor_execute", self._executing)
+        event.listen(engine, "begin", self._beginning, insert=True)
         event.listen(engine, "commit", self._committing)
         dialect: Any = engine.dialect
         commit = dialect.do_commit
@@ -95,10 +99,6 @@ class Moments:
             self._committed()
 
         dialect.do_commit = do_commit
-
-    def _executing(self, connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("BEGIN"):
-            self._beginning(connection)
 
     def _beginning(self, connection: Connection) -> None:
         self.step()

@@ -1,18 +1,28 @@
 """What clinicians and people at the EHR do in a history, by the same calls that pages and jobs make."""
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
 
 from app.chaos.ehr import CLINICIANS, NAMES, SCOPE, Granted, Visit
-from app.chaos.history import Doing, History
+from app.chaos.history import ENTRIES, Doing, History
 from app.chaos.world import World, tenant_of
-from app.drafting.draft import Claim, ClaimState, ClinicianIdentity, Draft, PatientIdentity, Tier, VisitIdentity
+from app.drafting.draft import (
+    Claim,
+    ClaimState,
+    ClinicianIdentity,
+    Draft,
+    PatientIdentity,
+    Proposal,
+    Tier,
+    VisitIdentity,
+)
 from app.ids import NoteId, WritebackId, new_writeback_id
 from app.notes.commands import (
     BeginAmendment,
     CancelNote,
+    DecideProposals,
     EditClaim,
+    EntryVerdict,
     Kind,
     Reason,
     RecordDraft,
@@ -26,15 +36,25 @@ from app.notes.sign import Signed
 from app.pages.launched import resume_parked
 from app.tenants.launches import Launch
 from app.tenants.record_launch import record_launch
-from app.writebacks.handlers import load, queue
+from app.writebacks.docket import Docket, enter
+from app.writebacks.handlers import load
 from launch.completed import CompletedLaunch
 from launch.context import LaunchContext
 from launch.grant import Grant
 from launch.identity import Identity
 from launch.scopes import GrantedScopes
+from vendors.entry_values import Content, FollowUp, Problem, Sign, VisitReason, VitalSign
 
 LAUNCH_LASTS = timedelta(hours=12)
 TOKEN_LASTS = timedelta(hours=1)
+PROPOSED: dict[str, Content] = {
+    "vital_sign": VitalSign(sign=Sign.HEART_RATE, value="81", unit="/min"),
+    "problem": Problem(name="Chronic cough"),
+    "follow_up": FollowUp(what="Chest x-ray"),
+    "visit_reason": VisitReason(text="Cough for five weeks"),
+}
+if set(ENTRIES) != PROPOSED.keys():
+    raise TypeError("every kind of entry that a history can name needs something to say")
 
 
 @dataclass
@@ -43,6 +63,7 @@ class Chart:
 
     visit: Visit
     clinician: str
+    entries: tuple[str, ...] = ()
     launches: list[Launch] = field(default_factory=list)
     granted: list[Granted] = field(default_factory=list)
     families: set[str] = field(default_factory=set)
@@ -65,6 +86,7 @@ class People:
             Chart(
                 world.ehrs.open_visit(NAMES[note.tenant], f"{name}-p{note.patient}", f"{name}-v{number}"),
                 CLINICIANS[note.clinician],
+                note.entries,
             )
             for number, note in enumerate(history.notes)
         ]
@@ -107,6 +129,7 @@ class People:
         if chart.note_id is None:
             draft = _draft(chart, chart.launch)
             chart.note_id = parts.notes.record_draft(RecordDraft(chart.launch, draft), self._workflow(chart))
+        self._approve(chart)
         note = parts.notes.require(chart.launch)
         preview = parts.signing.preview(chart.launch, note)
         command = SignNote(
@@ -119,6 +142,15 @@ class People:
         )
         self._ring(parts.signing.sign(command))
         chart.is_signed = True
+
+    def _approve(self, chart: Chart) -> None:
+        """Each proposed entry by itself, before the first signature."""
+        note = self._world.parts.notes.require(chart.launch)
+        for one in note.review.proposals:
+            if not chart.is_signed and not one.to_be_signed:
+                which = ((one.proposal.id, one.decision.revision),)
+                command = DecideProposals(chart.launch, note.note_id, which, EntryVerdict.APPROVE, confirmed=True)
+                self._world.parts.proposals.decide(command)
 
     def change(self, chart: Chart, doing: Doing) -> None:
         """Correct, add to, retract or take back the signed note, as far as the product allows it now."""
@@ -152,8 +184,9 @@ class People:
                 return
             order = load(tx, launch.tenant_id, WritebackId(signed.writeback_id)).queued
             again = new_writeback_id()
-            by: dict[str, Any] = {"actor": launch.actor, "causation": "replayed", "now": parts.clock()}
-            partition = queue(tx, launch.tenant_id, again, order, **by)
+            docket = Docket(parts.artifacts, launch.tenant_id, launch.actor, parts.clock())
+            partition = docket.queue(again, order, "replayed")
+            enter(tx, docket)
         parts.relay.ring(partition)
 
     def _ring(self, signed: Signed | Retracted) -> None:
@@ -177,7 +210,7 @@ def _draft(chart: Chart, launch: Launch) -> Draft:
             family=chart.visit.patient,
             given="Sim",
             sex="unknown",
-            birth_date=None,
+            birth_date=date(1970, 1, 1),
             mrn=None,
         ),
         visit=VisitIdentity(
@@ -199,4 +232,8 @@ def _draft(chart: Chart, launch: Launch) -> Draft:
             ),
         ),
         sources=(),
+        proposals=tuple(
+            Proposal(id=f"p{number:02}", content=PROPOSED[kind], state=ClaimState.SUPPORTED)
+            for number, kind in enumerate(chart.entries)
+        ),
     )

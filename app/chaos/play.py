@@ -2,32 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import delete, select, update
 
-from app.chaos.ehr import CLINICIANS
+from app.chaos.aftermath import THERE, is_told, look_again
+from app.chaos.ehr import CLINICIANS, SIGNED_AT
+from app.chaos.faults import FORGED, Moment
 from app.chaos.history import Act, Doing, History
-from app.chaos.invariants import Violation, before_write, check, waits_for_a_person
-from app.chaos.moments import Killed
+from app.chaos.invariants import Violation, before_write, check, one_is_live, remade
 from app.chaos.people import Chart, People
+from app.chaos.processes import Processes
 from app.chaos.world import World, tenant_of
-from app.errors import CountersignError
-from app.log_lines import place_of
-from app.outbox.tables import outbox, tenant_pace
-from app.projections.follower import catch_up
+from app.outbox.tables import outbox
 from app.projections.tables import write_status
+from app.reconciliation.notices import SKEW
 from app.reconciliation.tables import followed
 from app.tenants.ending import end_launch
+from app.tenants.tables import lost_identifiers
 from app.worker import sweep_once
-from app.writebacks.handlers import load
 
-MOST_ROUNDS, MOST_STEPS_MEANWHILE = 300, 8
 SETTLING = Act(Doing.SWITCH_ON)
 REAUTH = "reauth"
 BY = "chaos"
+TAKEN, REFUSED = 202, 401
 
 
 @dataclass
@@ -35,8 +34,11 @@ class Outcome:
     """How one history ended."""
 
     writes: int = 0
+    remade: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
+    # How many steps had been met when each act ended: where a fault has to be put to strike in one of them.
+    steps: list[int] = field(default_factory=list)
 
 
 def play(world: World, history: History, name: str) -> Outcome:
@@ -49,25 +51,40 @@ class _Play:
         self._world = world
         self._history = history
         world.moments.expect(history.faults)
-        world.moments.pause = self._stand_still
+        world.share_commits(shared=all(fault.kind != "paused" for fault in history.faults))
         world.wire.forget()
-        world.ehrs.forget()
         world.bells.rung.clear()
         self._people = People(world, history, name)
+        world.ehrs.forget()
         self._found: list[Violation] = []
+        self._steps: list[int] = []
+        self._processes = Processes(world, self._found)
         world.wire.before_write = lambda sent: self._found.extend(before_write(world, sent))
+        world.wire.after_write = self._look_at_charts
 
     def run(self) -> Outcome:
         world = self._world
         for act in self._history.acts:
             world.time.pass_by(act.after)
             chart = self._people.charts[act.note]
-            self._as_a_process(partial(DOINGS[act.doing], self, chart, act))
+            self._processes.do(partial(DOINGS[act.doing], self, chart, act))
+            self._steps.append(world.moments.met(Moment.STEP))
         self._settle()
+        is_changed = any(act.doing in THERE for act in self._history.acts)
+        if is_changed:
+            look_again(world, self._people, self._processes)
         self._found += check(world, self._people.charts, world.wire.sent)
+        if is_changed:
+            self._found += is_told(world, self._people.charts, world.wire.sent)
         self._put_away()
         writes = sum(len(chart.writebacks) for chart in self._people.charts)
-        return Outcome(writes, dict(world.moments.struck), self._found)
+        return Outcome(writes, remade(world.wire.sent), dict(world.moments.struck), self._found, self._steps)
+
+    def _look_at_charts(self) -> None:
+        """I1 holds whenever a chart was changed; what is found once is not told again."""
+        known = {(one.writeback, one.what) for one in self._found}
+        found = one_is_live(self._world, self._world.wire.sent)
+        self._found += [one for one in found if (one.writeback, one.what) not in known]
 
     # What somebody does
 
@@ -87,7 +104,7 @@ class _Play:
             self._people.change(chart, act.doing)
 
     def work(self, _chart: Chart, _act: Act) -> None:
-        self._hear_bells()
+        self._processes.hear_bells()
 
     def sweep(self, _chart: Chart, _act: Act) -> None:
         sweep_once(self._world.parts)
@@ -112,11 +129,41 @@ class _Play:
             self._world.ehrs.revoke(chart.visit.ehr, granted)
 
     def change_in_ehr(self, chart: Chart, act: Act) -> None:
-        made = [one for sent in self._world.wire.sent for one in sent.written]
-        for one in made:
-            mine = one.ehr == chart.visit.ehr and one.patient == chart.visit.patient
-            if mine and one.resource_type == "DocumentReference":
-                self._world.ehrs.edit(one.ehr, one.resource_id, act.doing)
+        """People at the EHR do this to all that was filed in the chart."""
+        staff = self._world.ehrs.staff[chart.visit.ehr]
+        for place in self._filed(chart):
+            if act.doing is Doing.BRING_BACK:
+                staff.bring_back(place)
+            else:
+                staff.edit(place, IN_EHR[act.doing])
+        self._look_at_charts()
+
+    def merge(self, chart: Chart, _act: Act) -> None:
+        ehrs, visit = self._world.ehrs, chart.visit
+        ehrs.admit(visit.ehr, f"{visit.patient}-survivor")
+        ehrs.staff[visit.ehr].merge(visit.patient, f"{visit.patient}-survivor")
+
+    def back_up(self, chart: Chart, _act: Act) -> None:
+        self._world.ehrs.staff[chart.visit.ehr].back_up()
+
+    def go_back(self, chart: Chart, _act: Act) -> None:
+        self._world.ehrs.staff[chart.visit.ehr].go_back()
+        self._look_at_charts()
+
+    def tell(self, chart: Chart, _act: Act) -> None:
+        """The EHR posts its notices: the forged ones are refused, all others taken, however often they come."""
+        world = self._world
+        for notice in world.ehrs.notices(chart.visit.ehr, world.moments.meet(Moment.TELL)):
+            status = world.tell(notice.url, notice.headers, notice.body)
+            signed_at = int(notice.headers.get(SIGNED_AT, 0))
+            is_fresh = abs(world.parts.clock().timestamp() - signed_at) <= SKEW.total_seconds()
+            if status != (TAKEN if is_fresh and notice.knob not in FORGED else REFUSED):
+                self._found.append(Violation("F31", "", f"a notice ({notice.knob}) was answered with {status}"))
+
+    def _filed(self, chart: Chart) -> list[str]:
+        made = [one for sent in self._world.wire.sent for one in sent.written if one.interaction == "create"]
+        mine = [one for one in made if (one.ehr, one.patient) == (chart.visit.ehr, chart.visit.patient)]
+        return [f"{one.resource_type}/{one.resource_id}" for one in mine if one.resource_type != "Provenance"]
 
     def switch_off(self, chart: Chart, _act: Act) -> None:
         parts = self._world.parts
@@ -135,64 +182,20 @@ class _Play:
     def wait(self, _chart: Chart, act: Act) -> None:
         self._world.time.pass_by(act.seconds)
 
-    # Processes
-
-    def _as_a_process(self, work: Callable[[], object]) -> None:
-        """Let a process do this: it may die, be refused, or lose its database; whatever else it raises is a defect."""
-        try:
-            with self._world.moments.counted():
-                work()
-        except (Killed, CountersignError, SQLAlchemyError):
-            return
-        except Exception as error:  # noqa: BLE001 - any of them is what the simulation looks for
-            self._found.append(Violation("crash", "", f"{type(error).__name__} at {place_of(error)}"))
-
-    def _stand_still(self, seconds: float) -> None:
-        """A process stands still; others go on meanwhile, as soon as there is something to do."""
-        world = self._world
-        until = world.time.now + timedelta(seconds=seconds)
-        for _ in range(MOST_STEPS_MEANWHILE):
-            due = min(self._next_due() or until, until)
-            world.time.pass_by((due - world.time.now).total_seconds())
-            self._as_a_process(partial(sweep_once, world.parts))
-            self._as_a_process(self._hear_bells)
-        world.time.pass_by((until - world.time.now).total_seconds())
-
-    def _hear_bells(self) -> None:
-        """A worker takes what was rung for, one after the other."""
-        world = self._world
-        while world.bells.rung:
-            partition = world.bells.rung.pop(0)
-            world.parts.relay.answer(partition)
-            if not world.parts.drain.run(partition).is_empty:
-                world.parts.relay.ring(partition)
-
     def _settle(self) -> None:
         """Nothing new is done; clinicians come back, and time goes on until nothing is due any more."""
         world, charts = self._world, self._people.charts
         world.time.skew = timedelta(0)
         for chart in {chart.visit.ehr: chart for chart in charts}.values():
-            self._as_a_process(partial(self.switch_on, chart, SETTLING))
+            self._processes.do(partial(self.switch_on, chart, SETTLING))
         for chart in charts:
             if not chart.is_signed:
-                self._as_a_process(partial(self._people.sign, chart))
-        self._until_nothing_is_due()
+                self._processes.do(partial(self._people.sign, chart))
+        self._processes.until_nothing_is_due()
         world.moments.disarm()
         for chart in self._waiting_for_sign_in():
-            self._as_a_process(partial(self._people.launch, chart))
-        self._until_nothing_is_due()
-
-    def _until_nothing_is_due(self) -> None:
-        """Whatever was lost, the sweeper finds; the first sweep also lets go on what was switched off."""
-        world = self._world
-        for _ in range(MOST_ROUNDS):
-            self._as_a_process(partial(sweep_once, world.parts))
-            self._as_a_process(self._hear_bells)
-            due = self._next_due()
-            if due is None:
-                break
-            world.time.pass_by((due - world.time.now).total_seconds())
-        self._as_a_process(partial(catch_up, world.parts.database))
+            self._processes.do(partial(self._people.launch, chart))
+        self._processes.until_nothing_is_due()
 
     def _waiting_for_sign_in(self) -> list[Chart]:
         """The charts whose signer has to come back; asked of the read model, as the launch itself does."""
@@ -201,40 +204,20 @@ class _Play:
             notes = {row.note_id for row in tx.execute(query)}
         return [chart for chart in self._people.charts if chart.note_id in notes]
 
-    def _next_due(self) -> datetime | None:
-        """When something can next be done: it is due, nobody holds its note, and its EHR may be asked; never now.
-
-        Not what waits for an original that waits for a person: that is looked at again for ever.
-        """
-        held = outbox.alias()
-        leased = select(func.max(held.c.leased_until)).where(held.c.note_id == outbox.c.note_id).scalar_subquery()
-        query = (
-            select(outbox.c.tenant_id, outbox.c.writeback_id, outbox.c.due_at, leased, tenant_pace.c.held_until)
-            .outerjoin(tenant_pace, tenant_pace.c.tenant_id == outbox.c.tenant_id)
-            .where(outbox.c.due_at.isnot(None))
-        )
-        soon = self._world.time.now + timedelta(seconds=1)
-        with self._world.moments.uncounted(), self._world.parts.database.read() as tx:
-            return min(
-                (
-                    max(soon, *filter(None, moments))
-                    for tenant_id, writeback_id, *moments in tx.execute(query)
-                    if not waits_for_a_person(tx, tenant_id, load(tx, tenant_id, writeback_id))
-                ),
-                default=None,
-            )
-
     def _put_away(self) -> None:
         """What still waits for a person, or is only looked at now and then, costs the next history nothing."""
         with self._world.moments.uncounted(), self._world.parts.database.write() as tx:
             tx.execute(update(outbox).where(outbox.c.due_at.isnot(None)).values(due_at=None))
             tx.execute(update(followed).where(followed.c.next_at.isnot(None)).values(next_at=None))
+            # An EHR that lost our identifier once is met with more care for ever: the next history begins without.
+            tx.execute(delete(lost_identifiers))
 
 
 def _another(clinician: str) -> str:
     return next(one for one in CLINICIANS if one != clinician)
 
 
+IN_EHR = {Doing.EDIT: "edit_text", Doing.INVALIDATE: "invalidate", Doing.DELETE: "delete"}
 DOINGS: dict[Doing, Callable[[_Play, Chart, Act], None]] = {
     Doing.SIGN: _Play.sign,
     Doing.SIGN_AGAIN: _Play.sign_again,
@@ -253,6 +236,11 @@ DOINGS: dict[Doing, Callable[[_Play, Chart, Act], None]] = {
     Doing.EDIT: _Play.change_in_ehr,
     Doing.INVALIDATE: _Play.change_in_ehr,
     Doing.DELETE: _Play.change_in_ehr,
+    Doing.BRING_BACK: _Play.change_in_ehr,
+    Doing.MERGE: _Play.merge,
+    Doing.BACK_UP: _Play.back_up,
+    Doing.GO_BACK: _Play.go_back,
+    Doing.TELL: _Play.tell,
     Doing.SWITCH_OFF: _Play.switch_off,
     Doing.SWITCH_ON: _Play.switch_on,
     Doing.REDIS_FLUSHED: _Play.redis_flushed,

@@ -14,6 +14,7 @@ class Result:
     seed: int
     histories: int = 0
     writes: int = 0
+    remade: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     harm: Counter[str] = field(default_factory=Counter)
     violations: list[dict[str, Any]] = field(default_factory=list)
@@ -22,6 +23,7 @@ class Result:
         """Count another part of the same run."""
         self.histories += other.histories
         self.writes += other.writes
+        self.remade += other.remade
         self.faults += other.faults
         self.harm += other.harm
         self.violations += other.violations
@@ -45,5 +47,6 @@ class Result:
             "writes": self.writes,
             "faults": dict(sorted(self.faults.items())),
             **{name: self.harm[name] for name in HARMS},
+            "remade": self.remade,
             "violations": self.violations,
         }

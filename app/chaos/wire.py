@@ -110,6 +110,7 @@ class Wire(BaseAdapter):
         self.turn_knob: Callable[[str, str, Fault], Callable[[], None]] = lambda _ehr, _method, _fault: lambda: None
         self.may_take: Callable[[Sent], float] = lambda _sent: 0
         self.before_write: Callable[[Sent], None] = lambda _sent: None
+        self.after_write: Callable[[], None] = lambda: None
         time.moved = self.deliver_late
 
     def forget(self) -> None:
@@ -194,6 +195,7 @@ class Wire(BaseAdapter):
             sent.status = response.status_code
         finally:
             sent.written += self.written_since(sent.ehr)
+            self.after_write()
         return response
 
     def _through_knob(self, request: requests.PreparedRequest, fault: Fault | None) -> requests.Response:
@@ -215,16 +217,22 @@ class Wire(BaseAdapter):
         resource_type = next((part for part in reversed(path.split("/")) if part[:1].isupper()), "")
         writeback_id = request.headers.get("X-Request-Id", "")
         content = _content(request)
-        digest, text = sha256(content).hexdigest(), text_of(content)
+        digest, text = sha256(content).hexdigest(), words_of(json.loads(content or b"{}"))
         return Sent(ehr_of(request), writeback_id, str(request.method), resource_type, digest, text, self._time.now)
 
 
-def text_of(content: bytes) -> str:
-    """The note's text in a DocumentReference as it was sent; empty for anything else."""
-    sent = json.loads(content or b"{}")
-    documents = sent.get("content", []) if isinstance(sent, dict) else []
-    data = documents[0]["attachment"].get("data", "") if documents else ""
-    return base64.b64decode(data).decode()
+def words_of(resource: Any) -> str:
+    """What a resource says, as far as its type is played here; empty for a patch, and where the text is elsewhere."""
+    match resource:
+        case {"resourceType": "DocumentReference", "content": [{"attachment": {"data": data}}, *_]}:
+            return base64.b64decode(data).decode()
+        case {"resourceType": "Condition", "code": {"text": text}}:
+            return str(text)
+        case {"resourceType": "Observation", "valueQuantity": {"value": value}}:
+            return str(value)
+        case {"resourceType": "Task", "description": text}:
+            return str(text)
+    return ""
 
 
 def ehr_of(request: requests.PreparedRequest) -> str:

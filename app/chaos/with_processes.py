@@ -1,8 +1,9 @@
 """The same question put to real processes: PostgreSQL or SQLite, Redis, web, worker, sweeper, and kill -9.
 
 Time is real here, so many histories are under way at once; each is one note of one clinician in a visit of its own,
-with the EHR's knobs turned for some of its requests. What dies is started again, as an operator's supervisor does. The
-profiles in force promise shorter times than the shipped ones (`FASTER`): else an absence takes minutes to prove.
+some with an addendum, with the EHR's knobs turned for some of its requests. What dies is started again, as a
+supervisor does. The profiles in force promise shorter times than the shipped ones (`FASTER`): else an absence takes
+minutes to prove.
 """
 
 import re
@@ -10,40 +11,35 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from os import killpg
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
-from flask import Flask
 from redis import Redis
 
 from app.chaos.result import Result
 from app.chaos.settled import SettledWrite, judge
-from app.collaborators import EXTENSION, Collaborators
-from app.demo.running import Demo, running_demo
-from app.errors import CountersignError
+from app.chaos.signers import EHR, Run, change, open_chart, persist, sign
+from app.demo.running import running_demo
 from app.event_log.read import read_stream
 from app.ids import WritebackId
-from app.notes.commands import DecideClaim, SignNote, Verdict
 from app.notes.events import NoteSigned
 from app.notes.reading import stream_of
 from app.settings import ROOT, Settings
-from app.tenants import launches
 from app.tenants.launches import Launch
 from app.wiring import create_app
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage
 
-EHR, TENANT, CLIENT = "reference", "reference-hospital", "countersign-reference"
+TENANT, CLIENT = "reference-hospital", "countersign-reference"
 FASTER = {"longest_execution_seconds": 8, "search_lag_seconds": 2}
-IN_ONE_DEMO = 30
+AT_ONCE = 30
+SHARE_CHANGED = 0.3
 SETTLED_WITHIN_SECONDS = 240
 UNDER_WAY = frozenset({Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED})
 KNOBS = (
@@ -74,39 +70,17 @@ frame_origins: ["${COUNTERSIGN_SANDBOX_URL}"]
 """
 
 
-@dataclass
-class Run:
-    """One demo with the histories that are under way in it."""
-
-    demo: Demo
-    app: Flask
-    dice: Random
-    result: Result
-    signed: list[tuple[int, Launch, str]] = field(default_factory=list)
-
-    @property
-    def parts(self) -> Collaborators:
-        """Our own hands on the same database."""
-        parts: Collaborators = self.app.extensions[EXTENSION]
-        return parts
-
-    @property
-    def sandbox(self) -> str:
-        """The EHRs' address."""
-        return f"http://127.0.0.1:{urlsplit(self.demo.sandbox).port}"
-
-
 def run(histories: int, seed: int) -> Result:
     """Play so many histories with real processes. The database is COUNTERSIGN_DATABASE_URL's, else SQLite."""
     result = Result(seed)
-    for start in range(0, histories, IN_ONE_DEMO):
-        with _running(seed, start, result) as one:
-            _play(one, range(start, min(start + IN_ONE_DEMO, histories)))
+    with _running(seed, result) as one:
+        for start in range(0, histories, AT_ONCE):
+            _play(one, range(start, min(start + AT_ONCE, histories)))
     return result
 
 
 @contextmanager
-def _running(seed: int, start: int, result: Result) -> Iterator[Run]:
+def _running(seed: int, result: Result) -> Iterator[Run]:
     with tempfile.TemporaryDirectory(prefix="countersign-chaos-") as folder:
         home = Path(folder)
         smart_config = _faster_profiles(home / "smart-config")
@@ -119,7 +93,7 @@ def _running(seed: int, start: int, result: Result) -> Iterator[Run]:
             }
             known = {name: value for name, value in environment.items() if name in Settings.model_fields}
             app = create_app(Settings.model_validate(known))
-            one = Run(demo, app, Random(f"{seed}:{start}"), result)  # noqa: S311 - repeatable
+            one = Run(demo, app, Random(seed), result)  # noqa: S311 - repeatable
             _register(one)
             yield one
             one.parts.database.engine.dispose()
@@ -149,21 +123,29 @@ def _register(one: Run) -> None:
 
 
 def _play(one: Run, numbers: range) -> None:
-    charts = _charts(one)
-    one.dice.shuffle(charts)
-    for number, (patient, clinician) in zip(numbers, charts, strict=False):
+    """So many histories at once: sign, change some of what was signed, let it settle, judge."""
+    one.signed.clear()
+    for number, (patient, clinician) in zip(numbers, _charts(one, len(numbers)), strict=True):
         _trouble(one)
-        _persist(one, partial(_sign, one, number, patient, clinician))
+        persist(one, partial(sign, one, number, patient, clinician))
+        if one.signed and one.dice.random() < SHARE_CHANGED:
+            _, launch, note_id = one.dice.choice(one.signed)
+            change(one, launch, note_id)
     _settle(one)
     _judge(one)
     one.result.histories += len(numbers)
 
 
-def _charts(one: Run) -> list[tuple[str, str]]:
-    """Every patient with every clinician: each pair has one note."""
+def _charts(one: Run, count: int) -> list[tuple[str, str]]:
+    """So many patients, each with a clinician who is new here: nobody has a note of theirs yet."""
     patients = requests.get(f"{one.sandbox}/qa/{EHR}/patients", timeout=10).json()
-    clinicians = requests.get(f"{one.sandbox}/qa/{EHR}/resources/Practitioner", timeout=10).json()
-    return [(patient["id"], clinician["id"]) for patient in patients for clinician in clinicians]
+    hired = [_hired(one) for _ in range(count)]
+    return [(one.dice.choice(patients)["id"], clinician) for clinician in hired]
+
+
+def _hired(one: Run) -> str:
+    url = f"{one.sandbox}/qa/{EHR}/practitioners"
+    return str(requests.post(url, json={"name": "Dr. Sim Clinician"}, timeout=10).json()["id"])
 
 
 def _trouble(one: Run) -> None:
@@ -186,59 +168,6 @@ def _trouble(one: Run) -> None:
         one.demo.processes.restart_dead()
 
 
-def _persist(one: Run, work: Callable[[], None]) -> None:
-    """A clinician tries again when a page fails; what died is started again meanwhile."""
-    for _ in range(20):
-        try:
-            work()
-        except (CountersignError, requests.RequestException, _NotOpened):
-            one.demo.processes.restart_dead()
-            time.sleep(0.5)
-        else:
-            return
-
-
-class _NotOpened(Exception):
-    """The launch did not come through."""
-
-
-def _sign(one: Run, number: int, patient: str, clinician: str) -> None:
-    launch = _launch(one, patient, clinician)
-    parts = one.parts
-    note_id = parts.preparation.prepare(launch)
-    one.signed = [known for known in one.signed if known[0] != number] + [(number, launch, note_id)]
-    for claim in parts.notes.require(launch).review.open_claims:
-        command = DecideClaim(launch, note_id, claim.claim.id, claim.decision.revision, Verdict.CONFIRM)
-        parts.notes.decide_claim(command)
-    note = parts.notes.require(launch)
-    shown = parts.signing.preview(launch, note).displayed_hash
-    signed = parts.signing.sign(SignNote(launch, note_id, shown, launch.patient, launch.encounter or "", True))
-    if signed.ring:
-        parts.relay.ring(signed.ring)
-
-
-def _launch(one: Run, patient: str, clinician: str) -> Launch:
-    """Through the real authorization server; the browser's part is played here."""
-    url = f"{one.sandbox}/{EHR}/charts/{patient}/launches"
-    opened = requests.post(url, params={"user": clinician}, timeout=10).json()["url"]
-    browser = one.app.test_client()
-    answer = browser.get(_path(opened), base_url=one.demo.app)
-    if answer.status_code != 303:
-        raise _NotOpened(answer.status)
-    authorize = answer.headers["Location"].replace(one.demo.sandbox, one.sandbox, 1)
-    back = requests.get(authorize, allow_redirects=False, timeout=10).headers.get("Location", "")
-    answer = browser.get(_path(back), base_url=one.demo.app)
-    if answer.status_code != 303:
-        raise _NotOpened(answer.status)
-    with one.parts.database.read() as tx:
-        return launches.find(tx, answer.headers["Location"].split("/")[2])
-
-
-def _path(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.path}?{parts.query}"
-
-
 def _settle(one: Run) -> None:
     """No more faults; who waits for a clinician gets one; until nothing moves any more."""
     requests.delete(f"{one.sandbox}/qa/{EHR}/faults", timeout=10)
@@ -251,13 +180,13 @@ def _settle(one: Run) -> None:
         time.sleep(0.5)
     for write in _writes(one):
         if (write.state.stage, write.state.parked_for) == (Stage.PARKED, "reauth"):
-            _persist(one, partial(_come_back, one, write.launch))
+            persist(one, partial(_come_back, one, write.launch))
     while time.monotonic() < until and any(write.state.stage in UNDER_WAY for write in _writes(one)):
         time.sleep(0.5)
 
 
 def _come_back(one: Run, launch: Launch) -> None:
-    _launch(one, launch.patient.removeprefix("Patient/"), launch.fhir_user.removeprefix("Practitioner/"))
+    open_chart(one, launch.patient.removeprefix("Patient/"), launch.fhir_user.removeprefix("Practitioner/"))
 
 
 def _is_working(state: Any) -> bool:
@@ -268,7 +197,7 @@ def _writes(one: Run) -> list[SettledWrite]:
     found = []
     with one.parts.database.read() as tx:
         for number, launch, note_id in one.signed:
-            events = read_stream(tx, launch.tenant_id, stream_of(note_id))  # type: ignore[arg-type]
+            events = read_stream(tx, launch.tenant_id, stream_of(note_id))
             signed = [event.event for event in events if isinstance(event.event, NoteSigned)]
             for event in signed:
                 state = load(tx, launch.tenant_id, WritebackId(event.writeback_id))

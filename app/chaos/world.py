@@ -11,11 +11,12 @@ from functools import cache
 from pathlib import Path
 
 import flask_migrate
+from flask import Flask
 from redis import Redis
 from typing_extensions import override
 
 from app.chaos.clock import SimulatedTime
-from app.chaos.ehr import CLIENT, NAMES, ORIGIN, PLAIN, PROFILES, SECRET, SimulatedEHRs
+from app.chaos.ehr import CALLBACK_SECRET, CLIENT, NAMES, ORIGIN, PLAIN, PROFILES, SECRET, SimulatedEHRs
 from app.chaos.faults import Moment
 from app.chaos.moments import Moments
 from app.chaos.wire import Sent, Wire
@@ -41,6 +42,7 @@ oauth_issuer: {issuer}
 client_id: {client}
 authentication: {{method: client_secret_basic, secret: "file:{secret}"}}
 frame_origins: ["{origin}"]
+callbacks: {{secret: "file:{callback_secret}"}}
 """
 
 
@@ -74,7 +76,9 @@ class World:
         self.ehrs = SimulatedEHRs(self.time)
         self.wire = Wire(self.ehrs.exchange, self.moments, self.time)
         shutil.copy(migrated(), home / "countersign.db")
-        parts = _app(home, self)
+        self._app = _app(home, self)
+        parts: Collaborators = self._app.extensions[EXTENSION]
+        self._group = parts.database._group
         self.bells = Bells(Redis.from_url("redis://localhost:1"), parts.tenants, self.moments)
         self.parts: Collaborators = replace(parts, relay=self.bells)
         self._looking = sqlite3.connect(home / "countersign.db", isolation_level=None)
@@ -87,6 +91,14 @@ class World:
         self.wire.written_since = self.ehrs.written_since
         self.wire.turn_knob = self.ehrs.turn_knob
         self.wire.may_take = self._may_take
+
+    def share_commits(self, *, shared: bool) -> None:
+        """Whether writers go through the group that shares SQLite's commits, as in production.
+
+        Not where a process stands still: several processes are played here by one thread, and processes share no
+        commit. The group's turn belongs to a thread; who stood still around a commit would hold it against itself.
+        """
+        self.parts.database._group = self._group if shared else None
 
     def begun(self, writeback_id: str) -> tuple[str, datetime] | None:
         """The last attempt that is committed for a write-back: its tag and its moment; by a connection of our own."""
@@ -107,6 +119,10 @@ class World:
     def longest_execution(self, tenant_id: TenantId) -> float:
         """For how long a write may still be executed after it was begun."""
         return float(self.parts.ehrs.adapter(tenant_id).profile.note.longest_execution_seconds.value)
+
+    def tell(self, url: str, headers: dict[str, str], body: bytes) -> int:
+        """Post one notice of an EHR to the real page; returns the status."""
+        return self._app.test_client().post(url, headers=headers, data=body).status_code
 
     def close(self) -> None:
         """Let go of the database."""
@@ -154,11 +170,12 @@ def _profiles(directory: Path) -> None:
     (directory / f"{vendor}.yaml").write_text(plain)
 
 
-def _app(home: Path, world: World) -> Collaborators:
+def _app(home: Path, world: World) -> Flask:
     smart_config = home / "smart-config"
     (smart_config / "tenants").mkdir(parents=True)
     _profiles(smart_config / "vendors")
     (home / "secret").write_text(SECRET)
+    (home / "callback-secret").write_text(CALLBACK_SECRET)
     for name in NAMES:
         document = TENANT.format(
             name=name,
@@ -168,6 +185,7 @@ def _app(home: Path, world: World) -> Collaborators:
             client=CLIENT,
             origin=ORIGIN,
             secret=home / "secret",
+            callback_secret=home / "callback-secret",
         )
         (smart_config / "tenants" / f"{name}.yaml").write_text(document)
     settings = Settings(
@@ -179,9 +197,4 @@ def _app(home: Path, world: World) -> Collaborators:
         secret_files=home,
     )
     tempo = Tempo(InTurn(), chance=lambda: 0.5, wait=world.time.pass_by)
-    app = create_app(settings, world.time.host, tempo)
-    parts: Collaborators = app.extensions[EXTENSION]
-    # Several processes are played here by one thread, and processes share no commit. The group's turn belongs to a
-    # thread: whoever stands still around a commit holds it, and the one that goes on meanwhile would wait for itself.
-    parts.database._group = None
-    return parts
+    return create_app(settings, world.time.host, tempo)

@@ -30,4 +30,7 @@ def chaos(*, histories: int, seed: int, jobs: int, processes: bool, as_json: boo
         f"{document['lost']} lost, {document['duplicated']} duplicated, {document['wrong_token']} under another token, "
         f"{document['unsettled']} unsettled, {len(document['violations'])} broken promises"
     )
-    report(document, [*lines, summary], as_json=as_json, ok=result.ok)
+    remade = (
+        f"{result.remade} remade: deleted or lost in the EHR before it could be asked, so made once more; one is live"
+    )
+    report(document, [*lines, summary, *([remade] if result.remade else [])], as_json=as_json, ok=result.ok)

@@ -14,6 +14,7 @@ from app.event_log.checkpoint import Verifiers
 from app.event_log.checkpoints import file_of, read, signers, verify_checkpoints
 from app.event_log.export import VERIFIER
 from app.event_log.export import export as export_log
+from app.event_log.proof import prove, write_proof
 from app.event_log.verify import Problem
 from app.ids import TenantId
 from app.notes.mappings import ENTRIES, NOTES
@@ -88,6 +89,23 @@ def export(tenant_id: str, directory: Path, *, as_json: bool) -> None:
         written = export_log(tx, tenant_id, directory, kept, _own_keys(settings))
     lines = [f"{written} events written. To verify them: python3 {directory / VERIFIER}"]
     report({"events": written, "directory": str(directory)}, lines, as_json=as_json, ok=written > 0)
+
+
+@log.command()
+@click.argument("tenant_id")
+@click.argument("number", type=click.IntRange(min=1))
+@click.argument("directory", type=click.Path(path_type=Path))
+@as_json
+def proof(tenant_id: str, number: int, directory: Path, *, as_json: bool) -> None:
+    """Write the proof that event NUMBER stands in a tenant's log into a new DIRECTORY, and nothing else of the log."""
+    settings = Settings()
+    kept = read(file_of(settings.checkpoint_directory, tenant_id)) if settings.checkpoint_directory else ""
+    keys = _own_keys(settings)
+    with open_database(settings).read() as tx:
+        proven = prove(tx, tenant_id, number, kept, keys)
+    write_proof(proven, directory, keys)
+    lines = [f"Event {number} is proven. To verify it: python3 {directory / VERIFIER}"]
+    report({"event": number, "directory": str(directory)}, lines, as_json=as_json)
 
 
 @log.command()

@@ -7,6 +7,7 @@ import click
 from app.cli.reporting import actor, as_json, report, wired
 from app.collaborators import Collaborators
 from app.ids import TenantId, WritebackId
+from app.outbox.dead_letters import put_aside
 from app.projections import follower, write_status
 from app.reconciliation import followed
 from app.tenants.registrations import Tenant
@@ -20,9 +21,10 @@ FINAL = (Stage.VERIFIED, Stage.CANCELLED, Stage.SUPERSEDED, Stage.SETTLED, Stage
 @click.command()
 @click.argument("tenant_id")
 @click.option("--look", is_flag=True, help="First look again at everything that was filed.")
+@click.option("--wake", "wake", multiple=True, metavar="WRITEBACK", help="Have it go on: an error of ours stopped it.")
 @click.option("--after-restore", is_flag=True, help="Our database is a copy from before: stop sending, ask first.")
 @as_json
-def reconcile(tenant_id: str, *, look: bool, after_restore: bool, as_json: bool) -> None:
+def reconcile(tenant_id: str, *, look: bool, wake: tuple[str, ...], after_restore: bool, as_json: bool) -> None:
     """List a tenant's writes that are not at their end, with what was found. Never writes to the EHR."""
     parts = wired()
     tenant = parts.tenants.require(tenant_id)
@@ -30,12 +32,15 @@ def reconcile(tenant_id: str, *, look: bool, after_restore: bool, as_json: bool)
     if after_restore:
         document["doubted"] = parts.after_restore.begin(tenant, actor())
         document |= _orphans(parts, tenant)
+    for writeback_id in wake:
+        parts.stopped.wake(TenantId(tenant_id), WritebackId(writeback_id), actor=actor())
+    if wake:
+        document["woken"] = list(wake)
     if look:
         document["looked"] = _look(parts, TenantId(tenant_id))
     document["writes"] = _writes(parts, TenantId(tenant_id))
     lines = [
-        f"{one['writeback']} {one['resource_type']} {one['stage']} {one['parked_for'] or one['change']}".rstrip()
-        for one in document["writes"]
+        f"{one['writeback']} {one['resource_type']} {one['stage']} {_why(one)}".rstrip() for one in document["writes"]
     ]
     lines += [f"no write here has {one['resource']}" for one in document.get("orphans", ())]
     summary = f"{len(document['writes'])} writes are not at their end"
@@ -46,6 +51,11 @@ def reconcile(tenant_id: str, *, look: bool, after_restore: bool, as_json: bool)
         summary += f"; sending is off, turn it on with: countersign tenant switch on {tenant_id} --reason ..."
     is_well = not document["writes"] and not document.get("orphans") and not document.get("charts_unread")
     report(document, [*lines, summary], as_json=as_json, ok=is_well)
+
+
+def _why(one: dict[str, Any]) -> str:
+    """What a write waits for, in one word or two."""
+    return f"put aside: {one['put_aside_for']}" if one["put_aside_for"] else one["parked_for"] or one["change"]
 
 
 def _orphans(parts: Collaborators, tenant: Tenant) -> dict[str, Any]:
@@ -68,7 +78,8 @@ def _writes(parts: Collaborators, tenant_id: TenantId) -> list[dict[str, Any]]:
     follower.catch_up(parts.database, tenant_id)
     with parts.database.read() as tx:
         waiting = write_status.not_at(tx, tenant_id, FINAL)
-        states = {one: load(tx, tenant_id, WritebackId(one)) for one in waiting}
+        states = {WritebackId(one): load(tx, tenant_id, WritebackId(one)) for one in waiting}
+        aside = put_aside(tx, states)
     return [
         {
             "writeback": writeback_id,
@@ -76,6 +87,7 @@ def _writes(parts: Collaborators, tenant_id: TenantId) -> list[dict[str, Any]]:
             "resource_id": state.resource_id or "",
             "stage": str(state.stage),
             "parked_for": state.parked_for,
+            "put_aside_for": aside.get(writeback_id, ""),
             "change": state.change_there,
             "changed_by": state.changed_by,
             "differences": list(state.differences),

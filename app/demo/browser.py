@@ -6,8 +6,25 @@ import shutil
 from playwright.sync_api import Browser, Playwright
 
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Chromium draws the list under its address bar as a page of its own, for every window anew: more work than our pages.
+# The last list of features counts, so what Playwright switches off stands here once more.
+SWITCHED_OFF = (
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)
 # A closed network must not be asked for updates, and an EHR's workstation would not do so either.
 QUIET = (
+    f"--disable-features={','.join(SWITCHED_OFF)}",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",

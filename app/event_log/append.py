@@ -1,6 +1,7 @@
 """Appending: expected version, gap-free sequence per tenant, hash chain. All in the caller's transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -10,7 +11,7 @@ from app.db import insert_if_absent
 from app.errors import StreamMoved
 from app.event_log.canonical import canonical_json
 from app.event_log.event import Event
-from app.event_log.read import stream_version
+from app.event_log.read import stream_versions
 from app.event_log.recorded import GENESIS, chain_hash
 from app.event_log.tables import events as table
 from app.event_log.tables import log_heads
@@ -20,6 +21,18 @@ _WHOSE = log_heads.c.tenant_id == bindparam("whose")
 _HEAD = select(log_heads.c.sequence, log_heads.c.hash).where(_WHOSE).with_for_update()
 _MOVE_HEAD = update(log_heads).where(_WHOSE).values(sequence=bindparam("end"), hash=bindparam("end_hash"))
 _INSERT = insert(table)
+
+
+@dataclass(frozen=True)
+class Addition:
+    """New events of one stream, whose last version must be `expected_version` (0: it must not exist)."""
+
+    stream: str
+    expected_version: int
+    events: Sequence[Event]
+    actor: str
+    causation: str
+    now: datetime
 
 
 def append(
@@ -38,32 +51,47 @@ def append(
     Returns the stream's new version. Raises `StreamMoved` when someone else appended first; the caller's
     transaction must then end. The tenant's head row is locked until commit, so readers never skip a late row.
     """
+    append_all(tx, tenant_id, [Addition(stream, expected_version, new, actor, causation, now)])
+    return expected_version + len(new)
+
+
+def append_all(tx: Connection, tenant_id: str, additions: Sequence[Addition]) -> None:
+    """The same for several streams, in this order; all of them or, raising `StreamMoved`, none."""
     sequence, previous = hold_log(tx, tenant_id)
-    if expected_version and stream_version(tx, tenant_id, stream) != expected_version:
-        raise StreamMoved(stream, expected_version)  # that a stream is new is for its unique key to say
+    _require_unmoved(tx, tenant_id, additions)
     rows = []
-    for offset, event in enumerate(new, start=1):
-        row: dict[str, object] = {
-            "tenant_id": tenant_id,
-            "sequence": sequence + offset,
-            "stream": stream,
-            "version": expected_version + offset,
-            "tag": event.tag,
-            "schema_version": event.schema_version,
-            "actor": actor,
-            "causation": causation,
-            "recorded_at": now,
-        }
-        payload = canonical_json(event.fields())
-        hashed = chain_hash(previous, row, payload)
-        rows.append(row | {"payload": payload, "previous_hash": previous, "hash": hashed})
-        previous = hashed
+    for addition in additions:
+        for version, event in enumerate(addition.events, start=addition.expected_version + 1):
+            sequence += 1
+            row: dict[str, object] = {
+                "tenant_id": tenant_id,
+                "sequence": sequence,
+                "stream": addition.stream,
+                "version": version,
+                "tag": event.tag,
+                "schema_version": event.schema_version,
+                "actor": addition.actor,
+                "causation": addition.causation,
+                "recorded_at": addition.now,
+            }
+            payload = canonical_json(event.fields())
+            hashed = chain_hash(previous, row, payload)
+            rows.append(row | {"payload": payload, "previous_hash": previous, "hash": hashed})
+            previous = hashed
     try:
         tx.execute(_INSERT, rows)
     except IntegrityError as error:
-        raise StreamMoved(stream, expected_version) from error
-    tx.execute(_MOVE_HEAD, {"whose": tenant_id, "end": sequence + len(new), "end_hash": previous})
-    return expected_version + len(new)
+        raise StreamMoved(additions[-1].stream, additions[-1].expected_version) from error
+    tx.execute(_MOVE_HEAD, {"whose": tenant_id, "end": sequence, "end_hash": previous})
+
+
+def _require_unmoved(tx: Connection, tenant_id: str, additions: Sequence[Addition]) -> None:
+    """Raise `StreamMoved` for a stream that went on; that one is new is for its unique key to say."""
+    known = [one for one in additions if one.expected_version]
+    versions = stream_versions(tx, tenant_id, {one.stream for one in known})
+    for one in known:
+        if versions[one.stream] != one.expected_version:
+            raise StreamMoved(one.stream, one.expected_version)
 
 
 def hold_log(tx: Connection, tenant_id: str) -> tuple[int, str]:

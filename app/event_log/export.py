@@ -30,7 +30,7 @@ def export(tx: Connection, tenant_id: str, into: Path, checkpoints: str, keys: I
     written = 0
     with (into / EVENTS).open("w", encoding="utf-8") as file:
         for row in tx.execute(query.execution_options(yield_per=READ_AT_ONCE)).mappings():
-            file.write(json.dumps(_line(dict(row)), sort_keys=True) + "\n")
+            file.write(json.dumps(line_of(dict(row)), sort_keys=True) + "\n")
             written += 1
     (into / CHECKPOINTS).write_text(checkpoints, encoding="utf-8")
     (into / KEYS).write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
@@ -38,7 +38,8 @@ def export(tx: Connection, tenant_id: str, into: Path, checkpoints: str, keys: I
     return written
 
 
-def _line(row: dict[str, Any]) -> dict[str, Any]:
+def line_of(row: dict[str, Any]) -> dict[str, Any]:
+    """An event as the export holds it: everything that its hash covers."""
     moment: datetime = row["recorded_at"]
     line = {name: value for name, value in row.items() if name not in NOT_EXPORTED}
     line["recorded_at"] = moment.isoformat(timespec="microseconds")

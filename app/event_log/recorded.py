@@ -1,19 +1,17 @@
 """An event as it stands in the log, and the hash that chains it to the one before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from json.encoder import encode_basestring as _text
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.event_log.event import Event
 
 GENESIS = "0" * 64
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(NamedTuple):
     """One row of the log: the event with where, when, by whom and because of what it was recorded."""
 
     tenant_id: str
@@ -29,15 +27,23 @@ class Recorded:
 def chain_hash(previous: str, row: Mapping[str, Any], payload: bytes) -> str:
     """SHA-256 over the previous hash and everything the row says; the payload enters as the bytes stored.
 
-    What the row says enters as canonical JSON, which is written out here: this runs for each event of a long log.
     Raises `TypeError` for a value that no event has.
     """
     recorded_at = row["recorded_at"]
     if not isinstance(recorded_at, datetime):
         raise TypeError("recorded_at must be a datetime")
+    return hash_at(recorded_at.isoformat(timespec="microseconds"), previous, row, payload)
+
+
+def hash_at(moment: str, previous: str, row: Mapping[str, Any], payload: bytes) -> str:
+    """The same for a moment that is spelled already as it is hashed, whatever `row` says of it.
+
+    What the row says enters as canonical JSON, which is written out here: this runs for each event of a long log.
+    Raises `TypeError` for a value that no event has.
+    """
     covered = (
         f'{{"actor":{_text(row["actor"])},"causation":{_text(row["causation"])}'
-        f',"recorded_at":"{recorded_at.isoformat(timespec="microseconds")}"'
+        f',"recorded_at":"{moment}"'
         f',"schema_version":{_number(row["schema_version"])},"sequence":{_number(row["sequence"])}'
         f',"stream":{_text(row["stream"])},"tag":{_text(row["tag"])}'
         f',"tenant_id":{_text(row["tenant_id"])},"version":{_number(row["version"])}}}'

@@ -1,4 +1,6 @@
-"""Verifies an exported log with nothing but Python 3.9 or newer: `python3 verify.py [DIRECTORY] [KEY ...]`.
+"""Verifies an exported log, or the proof of one event, with nothing but Python 3.9 or newer.
+
+To be called as `python3 verify.py [DIRECTORY] [KEY ...]`.
 
 It imports nothing of Countersign, so that whoever doubts us can read it, or write it again from these rules:
 
@@ -8,6 +10,8 @@ It imports nothing of Countersign, so that whoever doubts us can read it, or wri
 3. The hashes are the leaves of a Merkle tree as in RFC 6962, section 2.1.
 4. checkpoints.txt holds signed notes (c2sp.org/signed-note, Ed25519): a name, a number of events, the tree's root.
    Take the keys from where you kept them, not from this export: give them as arguments.
+5. proof.json, where there is one, holds a single event instead of all, a checkpoint, and the hashes beside the way from
+   the event's leaf to the checkpoint's root, the nearest first (RFC 6962, section 2.1.1).
 """
 
 from __future__ import annotations
@@ -36,14 +40,53 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 def main(arguments: list[str]) -> int:
     """Print one JSON object; the exit code is 0 only when everything fits together."""
     where = Path(arguments[0]) if arguments else Path(__file__).parent
+    checked = proven if (where / "proof.json").exists() else exported
+    report = checked(where, arguments[1:])
+    print(json.dumps(report))  # noqa: T201 - this file is a program of its own
+    return 0 if report["ok"] else 1
+
+
+def exported(where: Path, given: list[str]) -> dict[str, Any]:
+    """Return what an export comes to."""
     lines = (where / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    keys = arguments[1:] or (where / "keys.txt").read_text(encoding="utf-8").split()
+    keys = given or (where / "keys.txt").read_text(encoding="utf-8").split()
     roots, problems = chain([json.loads(line) for line in lines])
     checked, more = checkpoints((where / "checkpoints.txt").read_text(encoding="utf-8"), roots, keys)
     problems += more
-    report = {"ok": not problems, "events": len(lines), "checkpoints": checked, "problems": problems}
-    print(json.dumps(report))  # noqa: T201 - this file is a program of its own
-    return 0 if not problems else 1
+    return {"ok": not problems, "events": len(lines), "checkpoints": checked, "problems": problems}
+
+
+def proven(where: Path, given: list[str]) -> dict[str, Any]:
+    """Return what the proof of a single event comes to."""
+    proof = json.loads((where / "proof.json").read_text(encoding="utf-8"))
+    keys = given or (where / "keys.txt").read_text(encoding="utf-8").split()
+    event, problems = proof["event"], []
+    body, name, signature = (NOTE.findall(proof["checkpoint"]) or [("\n0\n\n", "", "")])[0]
+    origin, size, claimed = body.split("\n")[:3]
+    if event["hash"] != hash_of(event):
+        problems.append("the event was changed after it was recorded")
+    if not any(signed(body, name, base64.b64decode(signature), key) for key in keys):
+        problems.append("the checkpoint is not signed by a key that you trust")
+    if origin != f"countersign/{event['tenant_id']}":
+        problems.append("the checkpoint is that of another log")
+    path = [base64.b64decode(one) for one in proof["path"]]
+    if climbed(event["hash"].encode(), event["sequence"] - 1, int(size), path) != base64.b64decode(claimed):
+        problems.append("the event does not stand in the log that the checkpoint was signed for")
+    return {"ok": not problems, "event": event["sequence"], "of": int(size), "problems": problems}
+
+
+def climbed(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """Return the root that a leaf and the hashes beside its way come to; nothing where they do not fit the tree."""
+    found, last, rest = hashlib.sha256(b"\x00" + leaf).digest(), size - 1, list(path)
+    while 0 <= index <= last and last:
+        if index & 1 and rest:
+            found = hashlib.sha256(b"\x01" + rest.pop(0) + found).digest()
+        elif index < last and rest:
+            found = hashlib.sha256(b"\x01" + found + rest.pop(0)).digest()
+        elif index & 1 or index < last:
+            return b""
+        index, last = index >> 1, last >> 1
+    return b"" if rest or index or last else found
 
 
 def chain(events: list[Event]) -> tuple[list[bytes], list[str]]:

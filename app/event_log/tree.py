@@ -5,6 +5,7 @@ before it, and a checkpoint can carry all that the next one needs.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEAF, NODE = b"\x00", b"\x01"
@@ -40,6 +41,18 @@ class Tree:
         for subtree in reversed(rest):
             root = _node(subtree, root)
         return root
+
+
+def beside(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """The hashes beside the way from one leaf up to the root, the nearest first (RFC 6962, section 2.1.1)."""
+    found, row = list[bytes](), [hashlib.sha256(LEAF + leaf).digest() for leaf in leaves]
+    while len(row) > 1:
+        if index ^ 1 < len(row):
+            found.append(row[index ^ 1])
+        alone = row[-1:] if len(row) % 2 else []  # the last one of an odd row goes up as it is
+        row = [_node(left, right) for left, right in zip(row[::2], row[1::2], strict=False)] + alone
+        index >>= 1
+    return found
 
 
 def _node(left: bytes, right: bytes) -> bytes:

@@ -6,18 +6,19 @@ with its recorded head cannot be found from inside the database.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy import Connection, select, type_coerce
 from sqlalchemy.types import NullType
 
-from app.event_log.recorded import GENESIS, chain_hash
+from app.event_log.recorded import GENESIS, hash_at
 from app.event_log.tables import events as table
 from app.event_log.tables import log_heads
 
@@ -56,14 +57,15 @@ def verify(tx: Connection) -> Report:
     count, problems = 0, list[Problem]()
     with undecodable_text_allowed(tx):
         rows = tx.execute(select(*AS_STORED).order_by(table.c.tenant_id, table.c.sequence))
-        for tenant_id, chain in groupby(rows.yield_per(1000), key=lambda row: row.tenant_id):
+        stored = (dict(zip(COLUMNS, row, strict=True)) for row in rows.yield_per(1000))
+        for tenant_id, chain in groupby(stored, key=itemgetter("tenant_id")):
             previous, sequence, position = GENESIS, 0, 0
             for row in chain:
                 count += 1
                 found = _check(row, previous, sequence + 1, position)
-                problems += [Problem(tenant_id, row.sequence, what) for what in found]
-                previous, position = row.hash, row.position
-                sequence = row.sequence if isinstance(row.sequence, int) else sequence + 1
+                problems += [Problem(tenant_id, row["sequence"], what) for what in found]
+                previous, position = row["hash"], row["position"]
+                sequence = row["sequence"] if isinstance(row["sequence"], int) else sequence + 1
             head = heads.pop(tenant_id, None)
             if head is None or (head.sequence, head.hash) != (sequence, previous):
                 problems.append(Problem(tenant_id, sequence, "the chain does not end at its recorded head"))
@@ -89,13 +91,13 @@ def _readable(stored: bytes) -> str:
     return stored.decode(errors="replace")
 
 
-def _check(row: Any, previous: str, expected_sequence: int, after_position: int) -> list[str]:
+def _check(row: Mapping[str, Any], previous: str, expected_sequence: int, after_position: int) -> list[str]:
     found = []
-    if row.sequence != expected_sequence:
-        found.append(_gap(row.sequence, expected_sequence))
-    if row.position <= after_position:
+    if row["sequence"] != expected_sequence:
+        found.append(_gap(row["sequence"], expected_sequence))
+    if row["position"] <= after_position:
         found.append("the event stands before its predecessor")
-    if row.previous_hash != previous:
+    if row["previous_hash"] != previous:
         found.append("the link to the event before is broken")
     if not _is_intact(row):
         found.append("the event was changed after it was recorded")
@@ -108,29 +110,28 @@ def _gap(sequence: object, expected: int) -> str:
     return f"event {expected} is missing"
 
 
-def _is_intact(row: Any) -> bool:
-    moment = _moment(row.recorded_at)
-    if moment is None or not _is_json(row.payload):
+def _is_intact(row: Mapping[str, Any]) -> bool:
+    moment, payload = _moment(row["recorded_at"]), row["payload"]
+    if moment is None or not _is_json(payload):
         return False
     try:
-        stored = dict(zip(COLUMNS, row, strict=True))
-        stored["recorded_at"] = moment
-        hashed = chain_hash(row.previous_hash, stored, row.payload)
+        hashed = hash_at(moment, row["previous_hash"], row, payload)
     except (AttributeError, TypeError):  # a value that is not even of the column's type
         return False
-    return hashed == str(row.hash)
+    return hashed == str(row["hash"])
 
 
-def _moment(stored: object) -> datetime | None:
+def _moment(stored: object) -> str | None:
     """The moment as it was hashed; None when it is not spelled as we write it."""
     if isinstance(stored, datetime):
-        return stored.astimezone(UTC)
+        return stored.astimezone(UTC).isoformat(timespec="microseconds")
     if not isinstance(stored, str) or not _WRITTEN.fullmatch(stored):
         return None
     try:
-        return datetime.fromisoformat(stored).replace(tzinfo=UTC)
+        datetime.fromisoformat(stored)
     except ValueError:
         return None
+    return f"{stored[:10]}T{stored[11:]}+00:00"
 
 
 def _is_json(payload: object) -> bool:

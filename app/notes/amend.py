@@ -109,7 +109,8 @@ class AmendmentCommands:
     def cancel(self, command: CancelNote) -> None:
         """Stop the latest signed version before anything of it leaves: at once, or not at all (F42).
 
-        Its entries are stopped with it, as far as certainly nothing of them was executed; those that had left stay.
+        Its entries are stopped with it, as far as certainly nothing of them was executed, and those that wait to be
+        entered by hand are to be entered no more; those that had left stay.
         Said twice, it is done once. Raises `Refused` with the way that is left where it is too late.
         """
         launch = command.launch

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection
-
-from app.artifacts.store import ArtifactKind, ArtifactStore
+from app.artifacts.store import ArtifactKind
 from app.drafting.draft import Draft
 from app.drafting.proposals import in_words
 from app.errors import SigningRefused
@@ -19,7 +17,7 @@ from app.outbox.rows import Partition
 from app.provenance.records import Provenanced, build_provenance
 from app.tenants.ehr import EHRs
 from app.tenants.launches import Launch
-from app.writebacks import handlers as writebacks
+from app.writebacks.docket import Docket
 from app.writebacks.events import CopyOffered, WritebackQueued
 from app.writebacks.ledger import idempotency_key
 from vendors.entries import SignedEntry
@@ -31,8 +29,7 @@ from vendors.errors import InvalidResource
 class EntryOrders:
     """Places the orders of signed entries, in the transaction that signs them."""
 
-    def __init__(self, artifacts: ArtifactStore, ehrs: EHRs) -> None:
-        self._artifacts = artifacts
+    def __init__(self, ehrs: EHRs) -> None:
         self._ehrs = ehrs
 
     def broken(self, tenant_id: TenantId, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
@@ -47,7 +44,7 @@ class EntryOrders:
 
     def place(
         self,
-        tx: Connection,
+        docket: Docket,
         launch: Launch,
         draft: Draft,
         workflow: str,
@@ -62,28 +59,27 @@ class EntryOrders:
         """
         ring = None
         for entry in snapshot.entries:
-            common = self._common(tx, launch, draft, workflow, snapshot, entry)
-            by: dict[str, Any] = {"actor": launch.actor, "causation": causation, "now": snapshot.signed_at}
+            common = self._common(docket, launch, draft, workflow, snapshot, entry)
+            writeback_id = writes[entry.proposal_id]
             if entry.route == "copy":
-                offer = CopyOffered(**common, reasons=(entry.reason,))
-                writebacks.offer_copy(tx, launch.tenant_id, writes[entry.proposal_id], offer, **by)
+                docket.offer_copy(writeback_id, CopyOffered(**common, reasons=(entry.reason,)), causation)
             else:
-                order = WritebackQueued(**common, **self._write(tx, launch, snapshot, entry))
-                ring = writebacks.queue(tx, launch.tenant_id, writes[entry.proposal_id], order, **by)
+                order = WritebackQueued(**common, **self._write(docket, launch, snapshot, entry))
+                ring = docket.queue(writeback_id, order, causation)
         return ring
 
     def _common(
-        self, tx: Connection, launch: Launch, draft: Draft, workflow: str, snapshot: Snapshot, entry: EntrySnapshot
+        self, docket: Docket, launch: Launch, draft: Draft, workflow: str, snapshot: Snapshot, entry: EntrySnapshot
     ) -> dict[str, Any]:
         profile, identifier = self._ehrs.adapter(launch.tenant_id).profile, f"{IDENTIFIER_SYSTEM}|{entry.identifier}"
         return {
             **order_fields(launch, profile, snapshot, snapshot.note_version, workflow, identifier),
             "resource_type": entry.resource_type,
             "proposal_id": entry.proposal_id,
-            "provenance": self._provenance(tx, launch, draft, snapshot, entry),
+            "provenance": self._provenance(docket, launch, draft, snapshot, entry),
         }
 
-    def _write(self, tx: Connection, launch: Launch, snapshot: Snapshot, entry: EntrySnapshot) -> dict[str, Any]:
+    def _write(self, docket: Docket, launch: Launch, snapshot: Snapshot, entry: EntrySnapshot) -> dict[str, Any]:
         adapter = self._ehrs.adapter(launch.tenant_id)
         mutation = "update" if entry.kind is EntryKind.VISIT_REASON else "create"
         payload = self._rendered(launch.tenant_id, as_signed_entry(snapshot, entry), in_words(entry.content))
@@ -100,7 +96,7 @@ class EntryOrders:
                 mutation,
                 entry.proposal_id,
             ),
-            "payload": self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PAYLOAD, payload, snapshot.signed_at),
+            "payload": docket.keep(ArtifactKind.PAYLOAD, payload),
             "payload_digest": digest(payload),
             "mapping_version": ENTRY_MAPPING_VERSION,
             "provenance_route": provenance_route(launch, adapter.profile),
@@ -116,7 +112,7 @@ class EntryOrders:
             raise SigningRefused((("entry_refused", sentence),)) from error
 
     def _provenance(
-        self, tx: Connection, launch: Launch, draft: Draft, snapshot: Snapshot, entry: EntrySnapshot
+        self, docket: Docket, launch: Launch, draft: Draft, snapshot: Snapshot, entry: EntrySnapshot
     ) -> ArtifactRef:
         proposal = draft.proposal(entry.proposal_id)
         about = Provenanced(
@@ -130,5 +126,4 @@ class EntryOrders:
             activity="UPDATE" if entry.target else "CREATE",
             evidence=proposal.evidence if proposal else (),
         )
-        content = build_provenance(about)
-        return self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PROVENANCE, content, snapshot.signed_at)
+        return docket.keep(ArtifactKind.PROVENANCE, build_provenance(about))

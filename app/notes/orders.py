@@ -1,10 +1,7 @@
 """What a signed note orders: a write to the EHR with its payload fixed, or the signed text to copy."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-
-from sqlalchemy import Connection
 
 from app.artifacts.store import ArtifactKind, ArtifactStore
 from app.drafting.draft import Draft
@@ -21,9 +18,10 @@ from app.policy.route import Landing, Route
 from app.provenance.records import IDENTIFIER_SYSTEM, Provenanced, build_provenance
 from app.tenants.ehr import EHRs
 from app.tenants.launches import Launch
-from app.writebacks import handlers as writebacks
 from app.writebacks.commands import SupersedeWrite
+from app.writebacks.docket import Docket
 from app.writebacks.events import CopyOffered, WritebackQueued
+from app.writebacks.handlers import WritebackCommands
 from app.writebacks.ledger import idempotency_key
 from vendors.contract import Stored, VendorAdapter, Write
 from vendors.errors import InvalidResource
@@ -66,19 +64,18 @@ class Orders:
     """Places the order of a signed note, in the transaction that signs it."""
 
     def __init__(self, artifacts: ArtifactStore, ehrs: EHRs) -> None:
-        self._artifacts = artifacts
         self._ehrs = ehrs
-        self._writebacks = writebacks.WritebackCommands(artifacts)
+        self._writebacks = WritebackCommands(artifacts)
 
     def place(
         self,
-        tx: Connection,
+        docket: Docket,
         writeback_id: WritebackId,
         launch: Launch,
         note: ReadNote,
         snapshot: Snapshot,
         landing: Landing,
-        change: Ordered | None = None,
+        change: Ordered,
         *,
         causation: str,
     ) -> Partition | None:
@@ -87,23 +84,21 @@ class Orders:
         Raises `SigningRefused` when this EHR's rules refuse the note as it stands, and `StaleReview` when what is to be
         changed is not what was read.
         """
-        change = change or Ordered()
-        provenance = self._provenance(tx, launch, note.review.draft, snapshot)
-        by: dict[str, Any] = {"actor": launch.actor, "causation": causation, "now": snapshot.signed_at}
+        provenance = self._provenance(docket, launch, note.review.draft, snapshot)
         profile, workflow = self._ehrs.adapter(launch.tenant_id).profile, note.state.draft_recorded.workflow
         identifier = f"{IDENTIFIER_SYSTEM}|{snapshot.identifier}"
         common = order_fields(launch, profile, snapshot, snapshot.note_version, workflow, identifier)
         if landing.route is Route.COPY:
             offer = CopyOffered(**common, provenance=provenance, reasons=landing.reasons)
-            writebacks.offer_copy(tx, launch.tenant_id, writeback_id, offer, **by)
-            self._replace_offer(tx, launch, writeback_id, change, snapshot)
+            docket.offer_copy(writeback_id, offer, causation)
+            self._replace_offer(docket, launch, writeback_id, change, snapshot)
             return None
         reason = snapshot.amends.reason if snapshot.amends else ""
         kinds = {"provenance": provenance, "file_as": snapshot.file_as, "reason": reason}
-        order = WritebackQueued(**common, **self._write(tx, launch, snapshot, change), **kinds)
-        return writebacks.queue(tx, launch.tenant_id, writeback_id, order, **by)
+        order = WritebackQueued(**common, **self._write(docket, launch, snapshot, change), **kinds)
+        return docket.queue(writeback_id, order, causation)
 
-    def _write(self, tx: Connection, launch: Launch, snapshot: Snapshot, change: Ordered) -> dict[str, Any]:
+    def _write(self, docket: Docket, launch: Launch, snapshot: Snapshot, change: Ordered) -> dict[str, Any]:
         adapter = self._ehrs.adapter(launch.tenant_id)
         write, mutation = self._rendered(adapter, snapshot, change), change.mutation
         key = idempotency_key(launch.tenant_id, snapshot.note_id, snapshot.note_version, RESOURCE_TYPE, mutation)
@@ -111,26 +106,22 @@ class Orders:
             "resource_type": RESOURCE_TYPE,
             "mutation": mutation,
             "idempotency_key": key,
-            "payload": self._kept(tx, launch, ArtifactKind.PAYLOAD, write.payload, snapshot.signed_at),
+            "payload": docket.keep(ArtifactKind.PAYLOAD, write.payload),
             "payload_digest": digest(write.payload),
             "mapping_version": MAPPING_VERSION,
             "provenance_route": provenance_route(launch, adapter.profile),
             **change.of_the_original(write),
-            "base": self._kept(tx, launch, ArtifactKind.STORED, change.base.body, snapshot.signed_at)
-            if change.base
-            else None,
+            "base": docket.keep(ArtifactKind.STORED, change.base.body) if change.base else None,
         }
 
-    def _kept(self, tx: Connection, launch: Launch, kind: ArtifactKind, content: bytes, at: datetime) -> ArtifactRef:
-        return self._artifacts.keep(tx, launch.tenant_id, kind, content, at)
-
     def _replace_offer(
-        self, tx: Connection, launch: Launch, by: WritebackId, change: Ordered, snapshot: Snapshot
+        self, docket: Docket, launch: Launch, by: WritebackId, change: Ordered, snapshot: Snapshot
     ) -> None:
         """A correction that is to be copied takes the place of a version that nobody has copied yet."""
         if change.plan and snapshot.amends and snapshot.amends.kind == "correction":
-            replaced, command = change.plan.original.writeback_id, SupersedeWrite(by, "replaced")
-            self._writebacks.supersede_offer(tx, launch.tenant_id, replaced, command, launch.actor, snapshot.signed_at)
+            of, command = change.plan.original.writeback_id, SupersedeWrite(by, "replaced")
+            whose: Any = (launch.tenant_id, of, command, launch.actor, snapshot.signed_at)
+            docket.then(lambda tx: self._writebacks.supersede_offer(tx, *whose))
 
     def _rendered(self, adapter: VendorAdapter, snapshot: Snapshot, change: Ordered) -> Write:
         note = as_signed_note(snapshot)
@@ -143,7 +134,7 @@ class Orders:
             sentence = f"{adapter.profile.title} would not take this note as it stands ({codes})."
             raise SigningRefused((("payload_refused", sentence),)) from error
 
-    def _provenance(self, tx: Connection, launch: Launch, draft: Draft, snapshot: Snapshot) -> ArtifactRef:
+    def _provenance(self, docket: Docket, launch: Launch, draft: Draft, snapshot: Snapshot) -> ArtifactRef:
         amends = snapshot.amends
         about = Provenanced(
             identifier=snapshot.identifier,
@@ -155,5 +146,4 @@ class Orders:
             assisted=amends is None or amends.kind == "correction",
             revises=amends.identifier if amends else "",
         )
-        content = build_provenance(about)
-        return self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PROVENANCE, content, snapshot.signed_at)
+        return docket.keep(ArtifactKind.PROVENANCE, build_provenance(about))

@@ -93,8 +93,6 @@ def plan_changes(
             landing=landing,
             ways=profile.note.amendment.value,
             retraction=profile.note.retraction.value,
-            takes_update=profile.supports(NOTE, "update"),
-            takes_patch=profile.supports(NOTE, "patch"),
             update_granted=scopes.allows(NOTE, "u"),
         )
         change = choose_change(facts)

@@ -6,7 +6,6 @@ is not overwritten.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,7 +13,6 @@ from app.artifacts.store import ArtifactKind, ArtifactStore
 from app.clock import Clock
 from app.db import Database
 from app.errors import NotFound, PatientUnconfirmed, Refused
-from app.event_log.append import append
 from app.event_log.canonical import digest
 from app.event_log.event import ArtifactRef
 from app.ids import new_writeback_id
@@ -32,7 +30,7 @@ from app.provenance.records import IDENTIFIER_SYSTEM, Provenanced, build_provena
 from app.tenants.ehr import EHRs
 from app.tenants.launches import Launch, hold_open
 from app.tenants.presence import doubt
-from app.writebacks import handlers as writebacks
+from app.writebacks.docket import Docket, enter
 from app.writebacks.events import WritebackQueued
 from app.writebacks.ledger import idempotency_key
 from vendors.contract import Stored
@@ -122,19 +120,17 @@ class Retraction:
             writeback_id=writeback_id,
             patient_confirmed=command.patient_confirmed,
         )
-        stream = stream_of(note.note_id)
-        by: dict[str, Any] = {"actor": launch.actor, "now": now}
-        version = append(
-            tx, launch.tenant_id, stream, note.state.version, [event], causation=f"launch:{launch.launch_id}", **by
-        )
-        order = self._order(tx, launch, note, plan, event, base)
-        return writebacks.queue(tx, launch.tenant_id, writeback_id, order, causation=f"{stream}@{version}", **by)
+        docket = Docket(self._artifacts, launch.tenant_id, launch.actor, now)
+        because = docket.append(stream_of(note.note_id), note.state.version, event, f"launch:{launch.launch_id}")
+        ring = docket.queue(writeback_id, self._order(docket, launch, note, plan, event, base), because)
+        enter(tx, docket)
+        return ring
 
     def _order(
-        self, tx: Connection, launch: Launch, note: ReadNote, plan: Plan, event: NoteRetracted, base: Stored
+        self, docket: Docket, launch: Launch, note: ReadNote, plan: Plan, event: NoteRetracted, base: Stored
     ) -> WritebackQueued:
         adapter, signed = self._ehrs.adapter(launch.tenant_id), plan.snapshot
-        write, now = adapter.retraction(base), self._clock()
+        write = adapter.retraction(base)
         key = idempotency_key(launch.tenant_id, note.note_id, event.note_version, NOTE, "retract")
         workflow = note.state.draft_recorded.workflow
         identifier = f"{IDENTIFIER_SYSTEM}|{note_identifier(launch.tenant_id, note.note_id, event.note_version)}"
@@ -143,10 +139,10 @@ class Retraction:
             resource_type=NOTE,
             mutation="retract",
             idempotency_key=key,
-            payload=self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PAYLOAD, write.payload, now),
+            payload=docket.keep(ArtifactKind.PAYLOAD, write.payload),
             payload_digest=digest(write.payload),
             mapping_version=MAPPING_VERSION,
-            provenance=self._provenance(tx, launch, note, plan),
+            provenance=self._provenance(docket, launch, note, plan),
             provenance_route=provenance_route(launch, adapter.profile),
             file_as=signed.file_as,
             interaction=write.interaction,
@@ -155,10 +151,10 @@ class Retraction:
             follows=plan.original.writeback_id,
             supersedes=plan.change.supersedes,
             reason=event.reason,
-            base=self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.STORED, base.body, now),
+            base=docket.keep(ArtifactKind.STORED, base.body),
         )
 
-    def _provenance(self, tx: Connection, launch: Launch, note: ReadNote, plan: Plan) -> ArtifactRef:
+    def _provenance(self, docket: Docket, launch: Launch, note: ReadNote, plan: Plan) -> ArtifactRef:
         draft, now = note.review.draft, self._clock()
         about = Provenanced(
             identifier=plan.snapshot.identifier,
@@ -169,4 +165,4 @@ class Retraction:
             activity="NULLIFY",
             assisted=False,
         )
-        return self._artifacts.keep(tx, launch.tenant_id, ArtifactKind.PROVENANCE, build_provenance(about), now)
+        return docket.keep(ArtifactKind.PROVENANCE, build_provenance(about))

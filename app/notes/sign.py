@@ -1,8 +1,10 @@
-"""Signing: the one transaction in which a reviewed draft becomes a signed note and an order to file it.
+"""Signing: a reviewed draft becomes a signed note and an order to file it.
 
-Before it, and outside of any transaction, the chart is asked once more whether patient and visit still stand. In it:
-every rule is evaluated, the snapshot is fixed, the payload rendered and kept, and event, ledger and outbox row are
-written together or not at all.
+First, and outside of any transaction, the chart is asked once more whether patient and visit still stand. Then, at one
+moment of the record, every rule is evaluated, the snapshot fixed and the payload rendered. What comes of it is entered
+together or not at all: contents, event, ledger and outbox row. Whoever changed the note in between is noticed by its
+version, and whoever ended the session by its row. A later version is entered in the transaction that read it: it
+depends on where the version before it stands.
 """
 
 from dataclasses import dataclass
@@ -14,11 +16,12 @@ from app.artifacts.store import ArtifactKind, ArtifactStore
 from app.clock import Clock
 from app.db import Database
 from app.errors import Conflict, PatientUnconfirmed, SigningRefused, StaleReview, StreamMoved
-from app.event_log.append import append
+from app.event_log.append import hold_log
 from app.event_log.canonical import digest
 from app.ids import NoteId, WritebackId, new_writeback_id
 from app.notes.changes import Changes
 from app.notes.commands import SignNote
+from app.notes.entering import Entering
 from app.notes.entries import entries_to_sign, identity_missing, landing_of_entry, planned_entries
 from app.notes.entry_orders import EntryOrders
 from app.notes.events import NoteSigned
@@ -40,6 +43,7 @@ from app.tenants.launches import Launch, hold_open
 from app.tenants.presence import Doubt, doubt
 from app.tenants.registrations import Workflow
 from app.tenants.standing import Standing, standing_of
+from app.writebacks.docket import Docket, enter
 from vendors.contract import Stored
 from vendors.entry_values import RESOURCE_OF, EntryKind
 from vendors.errors import VendorError
@@ -52,6 +56,14 @@ class Signed:
     note_id: NoteId
     writeback_id: WritebackId
     ring: Partition | None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a signature enters, and what is answered once it is entered."""
+
+    docket: Docket
+    signed: Signed
 
 
 @dataclass(frozen=True)
@@ -75,9 +87,10 @@ class Signing:
         self._tenants = tenants
         self._artifacts = artifacts
         self._ehrs = ehrs
+        self._entering = Entering(database, clock)
         self._orders = Orders(artifacts, ehrs)
         self._changes = Changes(database, artifacts, tenants, ehrs)
-        self._entry_orders = EntryOrders(artifacts, ehrs)
+        self._entry_orders = EntryOrders(ehrs)
         self._clock = clock
 
     def landing(self, launch: Launch, workflow: str) -> Landing:
@@ -117,9 +130,8 @@ class Signing:
         if signed:
             return signed
         standing = self._ask_chart(command.launch)
-        base = self._changes.base_of_amendment(command.launch, command.note_id)
         try:
-            return self._sign(command, standing, base)
+            return self._sign(command, standing)
         except StreamMoved:
             signed = self._signed(command)  # the other of two clicks was first
             if signed is None:
@@ -131,32 +143,54 @@ class Signing:
             state = load_state(tx, command.launch.tenant_id, command.note_id)
         return _already(command.note_id, state) if state.is_settled else None
 
-    def _sign(self, command: SignNote, standing: ChartStanding, base: Stored | None) -> Signed:
-        with self._database.write() as tx:
-            hold_open(tx, command.launch.launch_id, self._clock())
+    def _sign(self, command: SignNote, standing: ChartStanding) -> Signed:
+        with self._database.read() as tx:
             note = read_note(tx, self._artifacts, command.launch.tenant_id, command.note_id)
             if note.state.is_settled:
                 return _already(note.note_id, note.state)
-            if not command.patient_confirmed and self._doubt(tx, command.launch):
-                raise PatientUnconfirmed(
-                    "Countersign has to be sure that you know whose chart this is.",
-                    "Read the patient's name below, tick the box beside it, and sign again.",
-                )
-            preview = self._preview(tx, command.launch, note)
-            if preview.displayed_hash != command.displayed_hash:
-                raise StaleReview(
-                    "The draft, or where it will go, was changed in another window after this page was opened.",
-                    "Read it again.",
-                )
-            now = self._clock().replace(microsecond=0)  # the signature's moment is printed to the second
-            snapshot = take_snapshot(
-                command.launch, note, self._ehrs.tenant(note.tenant_id), preview, now, standing.visit
+            entry = self._entry(tx, command, note, standing) if note.state.amendment is None else None
+        if entry is None:
+            return self._sign_again(command, standing)
+        self._entering.enter(command.launch.launch_id, entry.docket)
+        return entry.signed
+
+    def _sign_again(self, command: SignNote, standing: ChartStanding) -> Signed:
+        """Sign a later version: the one before it is held where it stands, until this one is entered."""
+        launch, base = command.launch, self._changes.base_of_amendment(command.launch, command.note_id)
+        with self._database.write() as tx:
+            hold_open(tx, launch.launch_id, self._clock())
+            hold_log(tx, launch.tenant_id)
+            note = read_note(tx, self._artifacts, launch.tenant_id, command.note_id)
+            if note.state.is_settled:
+                return _already(note.note_id, note.state)
+            entry = self._entry(tx, command, note, standing, base)
+            enter(tx, entry.docket)
+        return entry.signed
+
+    def _entry(
+        self, tx: Connection, command: SignNote, note: ReadNote, standing: ChartStanding, base: Stored | None = None
+    ) -> _Entry:
+        """What this signature enters. Raises what speaks against it."""
+        launch = command.launch
+        if not command.patient_confirmed and self._doubt(tx, launch):
+            raise PatientUnconfirmed(
+                "Countersign has to be sure that you know whose chart this is.",
+                "Read the patient's name below, tick the box beside it, and sign again.",
             )
-            facts = self._facts(command, note, standing, preview.landing, snapshot)
-            reasons = refusals(self._workflow(note).ruleset, facts)
-            if reasons:
-                raise SigningRefused(tuple((reason.code, reason.sentence) for reason in reasons))
-            return self._record(tx, command, note, preview, snapshot, base)
+        preview = self._preview(tx, launch, note)
+        if preview.displayed_hash != command.displayed_hash:
+            raise StaleReview(
+                "The draft, or where it will go, was changed in another window after this page was opened.",
+                "Read it again.",
+            )
+        now = self._clock().replace(microsecond=0)  # the signature's moment is printed to the second
+        snapshot = take_snapshot(launch, note, self._ehrs.tenant(note.tenant_id), preview, now, standing.visit)
+        facts = self._facts(command, note, standing, preview.landing, snapshot)
+        reasons = refusals(self._workflow(note).ruleset, facts)
+        if reasons:
+            raise SigningRefused(tuple((reason.code, reason.sentence) for reason in reasons))
+        change = Ordered(self._changes.plan_of_amendment(tx, launch, note), base)
+        return self._docket(command, note, preview, snapshot, change)
 
     def _preview(self, tx: Connection, launch: Launch, note: ReadNote) -> Preview:
         tenant, profile = self._ehrs.tenant(launch.tenant_id), self._ehrs.adapter(launch.tenant_id).profile
@@ -223,23 +257,17 @@ class Signing:
     def _doubt(self, tx: Connection, launch: Launch) -> Doubt:
         return doubt(tx, launch, always=self._ehrs.tenant(launch.tenant_id).reconfirm_always)
 
-    def _record(
-        self,
-        tx: Connection,
-        command: SignNote,
-        note: ReadNote,
-        preview: Preview,
-        snapshot: Snapshot,
-        base: Stored | None,
-    ) -> Signed:
-        launch, now = command.launch, snapshot.signed_at
-        tenant, writeback_id = self._ehrs.tenant(launch.tenant_id), new_writeback_id()
+    def _docket(
+        self, command: SignNote, note: ReadNote, preview: Preview, snapshot: Snapshot, change: Ordered
+    ) -> _Entry:
+        launch, writeback_id = command.launch, new_writeback_id()
+        docket = Docket(self._artifacts, launch.tenant_id, launch.actor, snapshot.signed_at)
         writes = {entry.proposal_id: new_writeback_id() for entry in snapshot.entries}
         event = NoteSigned(
             launch_id=launch.launch_id,
             note_version=snapshot.note_version,
             displayed_hash=snapshot.displayed_hash,
-            snapshot=self._artifacts.keep(tx, tenant.id, ArtifactKind.SNAPSHOT, snapshot.canonical(), now),
+            snapshot=docket.keep(ArtifactKind.SNAPSHOT, snapshot.canonical()),
             text_digest=digest(snapshot.text.encode()),
             meaning=snapshot.meaning,
             policy_version=self._workflow(note).ruleset,
@@ -250,20 +278,13 @@ class Signing:
             kind=snapshot.amends.kind if snapshot.amends else "note",
             reason=snapshot.amends.reason if snapshot.amends else "",
         )
-        stream, because = stream_of(note.note_id), f"launch:{launch.launch_id}"
-        expected = note.state.version
-        version = append(
-            tx, launch.tenant_id, stream, expected, [event], actor=launch.actor, causation=because, now=now
+        because = docket.append(stream_of(note.note_id), note.state.version, event, f"launch:{launch.launch_id}")
+        ring = self._orders.place(
+            docket, writeback_id, launch, note, snapshot, preview.landing, change, causation=because
         )
-        because = f"{stream}@{version}"
-        plan = self._changes.plan_of_amendment(tx, launch, note)
-        if plan and plan.landing != preview.landing:  # a worker or a sweeper has moved the original a moment ago
-            raise StaleReview("Where the note stands changed after this page was opened.", "Read it again.")
-        change = Ordered(plan, base)
-        ring = self._orders.place(tx, writeback_id, launch, note, snapshot, preview.landing, change, causation=because)
-        workflow = note.state.draft_recorded.workflow
-        also = self._entry_orders.place(tx, launch, note.review.draft, workflow, snapshot, writes, causation=because)
-        return Signed(note.note_id, writeback_id, ring or also)
+        workflow, draft = note.state.draft_recorded.workflow, note.review.draft
+        also = self._entry_orders.place(docket, launch, draft, workflow, snapshot, writes, causation=because)
+        return _Entry(docket, Signed(note.note_id, writeback_id, ring or also))
 
 
 def _is_replaced(patient: dict[str, Any]) -> bool:

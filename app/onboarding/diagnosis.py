@@ -26,7 +26,7 @@ from app.onboarding.checks_launches import (
     check_scopes_granted,
     check_write_scope,
 )
-from app.onboarding.checks_offer import check_capabilities, check_scopes_offered
+from app.onboarding.checks_offer import check_capabilities, check_identifiers, check_scopes_offered
 from app.onboarding.checks_ourselves import (
     check_clock,
     check_frame_origins,
@@ -62,6 +62,7 @@ JUDGES: dict[Check, Callable[[Case], Finding]] = {
     Check.WRITE_SCOPE: check_write_scope,
     Check.COOKIES: check_cookies,
     Check.CAPABILITIES: check_capabilities,
+    Check.IDENTIFIERS: check_identifiers,
     Check.RECENT_LAUNCHES: check_recent_launches,
 }
 if list(JUDGES) != list(Check):

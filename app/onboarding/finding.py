@@ -43,6 +43,7 @@ class Check(StrEnum):
     WRITE_SCOPE = "write_scope"
     COOKIES = "cookies"
     CAPABILITIES = "capabilities"
+    IDENTIFIERS = "identifiers"
     RECENT_LAUNCHES = "recent_launches"
 
 
@@ -155,6 +156,9 @@ CHECKS: dict[Check, CheckWords] = {
         "The EHR's own statement agrees with its profile here",
         "The EHR's own statement differs from its profile here",
         _REACHED,
+    ),
+    Check.IDENTIFIERS: CheckWords(
+        "The EHR keeps the identifier of what is filed", "The EHR drops our identifier from what is filed"
     ),
     Check.RECENT_LAUNCHES: CheckWords("The last launches completed", "The last launches failed"),
 }

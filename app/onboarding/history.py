@@ -1,6 +1,6 @@
-"""What recent launches left behind: who completed, who failed where, and launches that look like this tenant's.
+"""What was left behind: by recent launches, who completed and who failed where; by filing, an identifier that was lost.
 
-Read from the launches and their traces; neither a patient nor a user is looked at.
+Read from the launches, their traces and the tenant's flag; neither a patient nor a user is looked at.
 """
 
 import json
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, select
 
+from app.tenants.identifiers import Loss, lost_at
 from app.tenants.registrations import Tenant
 from app.tenants.tables import launch_traces as traces
 from app.tenants.tables import launches
@@ -45,11 +46,12 @@ class Trace:
 
 @dataclass(frozen=True)
 class History:
-    """The last completed launch; this tenant's traces and those of strangers on its host, newest first."""
+    """The last completed launch; this tenant's traces and those of strangers on its host, newest first; a loss."""
 
     last: Completed | None = None
     traces: tuple[Trace, ...] = ()
     strangers: tuple[Trace, ...] = ()
+    identifier_lost: Loss | None = None
 
     @property
     def carried(self) -> str:
@@ -78,6 +80,7 @@ def history_of(tx: Connection, tenant: Tenant, now: datetime) -> History:
         last=Completed(row.fhir_base, row.scopes, row.created_at) if row else None,
         traces=tuple(_trace(one) for one in mine),
         strangers=tuple(trace for trace in map(_trace, others) if _is_neighbour(trace, tenant)),
+        identifier_lost=lost_at(tx, tenant.id),
     )
 
 

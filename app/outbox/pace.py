@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, case, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, func, or_, select, update
 from structlog import get_logger
 
 from app.clock import Clock
-from app.db import Database, insert_if_absent, moment
+from app.db import Database, has_own_clock, insert_if_absent, moment, moment_given
 from app.ids import TenantId
 from app.outbox.pause import FIRST_PAUSE_SECONDS, LONGEST_ASKED_FOR_SECONDS
 from app.outbox.tables import tenant_pace
@@ -92,12 +94,18 @@ class Standing:
 
 def hold(tx: Connection, tenant_id: str, now: datetime) -> Standing:
     """The tenant's pace; its row is locked until the transaction ends, so that a cap can be counted against it."""
-    query = select(tenant_pace, moment(tx, now).label("now")).where(tenant_pace.c.tenant_id == tenant_id)
-    row = tx.execute(query.with_for_update()).one_or_none()
+    query, asked = _standing(own_clock=has_own_clock(tx)), {"whose": tenant_id, "now": now}
+    row = tx.execute(query, asked).one_or_none()
     if row is None:
         insert_if_absent(tx, tenant_pace, {"tenant_id": tenant_id})
-        row = tx.execute(query.with_for_update()).one()
+        row = tx.execute(query, asked).one()
     return Standing(row.now, row.held_until, row.failures)
+
+
+@cache
+def _standing(*, own_clock: bool) -> Select[Any]:
+    query = select(tenant_pace, moment_given(own_clock=own_clock).label("now"))
+    return query.where(tenant_pace.c.tenant_id == bindparam("whose")).with_for_update()
 
 
 class Pace:

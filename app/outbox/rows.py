@@ -8,12 +8,13 @@ is done is kept, due never, until a person's command wakes it.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from random import random
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, insert, or_, select, update
 
-from app.db import moment
+from app.db import has_own_clock, moment, moment_given
 from app.errors import Corrupt, Fenced
 from app.ids import TenantId, WritebackId
 from app.outbox import pace
@@ -23,7 +24,28 @@ from app.outbox.tables import outbox, tenant_pace
 # An order of one note and its proposals is a handful of rows; so many are looked at to find enough other notes.
 ROWS_OF_A_NOTE = 4
 MOST_CRASHES = 5
+# Made once: every step of a worker goes through these. `which` and `number` are a lease's write-back and fence.
 _PUT = insert(outbox)
+_HELD = (
+    (outbox.c.writeback_id == bindparam("which"))
+    & (outbox.c.fence == bindparam("number"))
+    & outbox.c.leased_until.isnot(None)
+)
+_LEASE = update(outbox).where(outbox.c.writeback_id == bindparam("which"))
+_BUSY = select(outbox.c.note_id).where(
+    outbox.c.tenant_id == bindparam("whose"), outbox.c.leased_until > bindparam("now")
+)
+_DUE = (
+    select(outbox.c.writeback_id, outbox.c.tenant_id, outbox.c.fence, outbox.c.note_id)
+    .where(outbox.c.tenant_id == bindparam("whose"), outbox.c.workflow == bindparam("in_workflow"))
+    .where(outbox.c.due_at <= bindparam("now"))
+    .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= bindparam("now")))
+    .where(outbox.c.note_id.not_in(bindparam("taken", expanding=True)))
+    .order_by(outbox.c.due_at, outbox.c.writeback_id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_RELEASE = update(outbox).where(_HELD).values(due_at=bindparam("again_at"), leased_until=None, crashes=0)
 
 
 @dataclass(frozen=True)
@@ -72,9 +94,22 @@ def put(
 
     In the transaction that ordered it. Two rows of one note are never worked on at once.
     """
+    put_all(tx, [waiting(writeback_id, partition, due_at, launch_id, note_id)])
+
+
+def put_all(tx: Connection, rows: Sequence[dict[str, object]]) -> None:
+    """Add what `waiting` made, with one statement."""
+    if rows:
+        tx.execute(_PUT, rows)
+
+
+def waiting(
+    writeback_id: WritebackId, partition: Partition, due_at: datetime, launch_id: str, note_id: str
+) -> dict[str, object]:
+    """The row of a write-back that waits, for whoever adds many at once."""
     row = {"writeback_id": writeback_id, "tenant_id": partition.tenant_id, "workflow": partition.workflow}
     sent = {"launch_id": launch_id, "note_id": note_id}
-    tx.execute(_PUT, row | sent | {"due_at": due_at, "waiting_since": due_at, "fence": 0})
+    return row | sent | {"due_at": due_at, "waiting_since": due_at, "fence": 0}
 
 
 def wake(tx: Connection, writeback_id: WritebackId, due_at: datetime, launch_id: str = "") -> None:
@@ -103,9 +138,13 @@ def overtake(tx: Connection, writeback_id: WritebackId) -> None:
 
 
 def stop(tx: Connection, writeback_id: WritebackId) -> None:
-    """Make a write-back due never; every lease from before is overtaken by it, so that no send can begin under one."""
+    """Make a write-back due never; every lease from before is overtaken by it, so that no send can begin under one.
+
+    A person ended it: it is no dead letter any more.
+    """
     row = update(outbox).where(outbox.c.writeback_id == writeback_id)
-    tx.execute(row.values(due_at=None, fence=outbox.c.fence + 1, leased_until=None))
+    done = {"due_at": None, "leased_until": None, "dead_since": None, "dead_for": None}
+    tx.execute(row.values(**done, fence=outbox.c.fence + 1))
 
 
 def claim(
@@ -119,9 +158,7 @@ def claim(
     standing = pace.hold(tx, partition.tenant_id, now)
     if standing.is_held:
         return Claim(standing)
-    leased = outbox.c.leased_until > standing.now
-    theirs = select(outbox.c.note_id).where(outbox.c.tenant_id == partition.tenant_id, leased)
-    busy = tx.execute(theirs).scalars().all()
+    busy = tx.execute(_BUSY, {"whose": partition.tenant_id, "now": standing.now}).scalars().all()
     wanted = (1 if standing.is_probing else most) - len(busy)
     if wanted <= 0:
         return Claim(standing)
@@ -131,26 +168,16 @@ def claim(
         for row in _due(tx, partition, standing.now, busy, wanted)
     ]
     if leases:
-        row = outbox.c.writeback_id == bindparam("which")
-        changed = update(outbox).where(row).values(fence=bindparam("number"), leased_until=until)
-        tx.execute(changed, [{"which": one.writeback_id, "number": one.fence} for one in leases])
+        changed = [{"which": one.writeback_id, "fence": one.fence, "leased_until": until} for one in leases]
+        tx.execute(_LEASE, changed)
     return Claim(standing, tuple(leases))
 
 
 def _due(tx: Connection, partition: Partition, now: datetime, busy: Sequence[str], wanted: int) -> Iterator[Any]:
     """The rows to lease next: the longest-due ones, none of a note that is being worked on, one of each other note."""
-    query = (
-        select(outbox.c.writeback_id, outbox.c.tenant_id, outbox.c.fence, outbox.c.note_id)
-        .where(outbox.c.tenant_id == partition.tenant_id, outbox.c.workflow == partition.workflow)
-        .where(outbox.c.due_at <= now, _free(now))
-        .order_by(outbox.c.due_at, outbox.c.writeback_id)
-        .limit(wanted * ROWS_OF_A_NOTE)
-        .with_for_update(skip_locked=True)
-    )
     taken = {note for note in busy if note}
-    if taken:
-        query = query.where(outbox.c.note_id.not_in(taken))
-    for row in tx.execute(query).all():
+    asked = {"whose": partition.tenant_id, "in_workflow": partition.workflow, "now": now, "taken": sorted(taken)}
+    for row in tx.execute(_DUE, asked | {"most": wanted * ROWS_OF_A_NOTE}).all():
         if wanted and row.note_id not in taken:
             taken |= {row.note_id} - {""}
             wanted -= 1
@@ -159,8 +186,7 @@ def _due(tx: Connection, partition: Partition, now: datetime, busy: Sequence[str
 
 def renew(tx: Connection, leases: Iterable[Lease], now: datetime, lease: timedelta) -> None:
     """Let the leases that still hold go on from now; one that was ended or overtaken stays so."""
-    held = (outbox.c.writeback_id == bindparam("which")) & (outbox.c.fence == bindparam("number"))
-    longer = update(outbox).where(held, outbox.c.leased_until > moment(tx, now))
+    longer = update(outbox).where(_HELD, outbox.c.leased_until > moment(tx, now))
     until = tx.execute(select(moment(tx, now))).scalar_one() + lease
     which = [{"which": one.writeback_id, "number": one.fence} for one in leases]
     if which:
@@ -175,8 +201,8 @@ def release(tx: Connection, lease: Lease, due_at: datetime | None) -> None:
     Whoever changes a write-back overtakes its lease, so one that only ran out may still be ended: nothing has happened
     since.
     """
-    ended = {"due_at": due_at and lease.spread(due_at), "leased_until": None, "crashes": 0}
-    if tx.execute(update(outbox).where(_held_by(lease)).values(**ended)).rowcount != 1:
+    ended = {"which": lease.writeback_id, "number": lease.fence, "again_at": due_at and lease.spread(due_at)}
+    if tx.execute(_RELEASE, ended).rowcount != 1:
         raise Fenced("Another worker has taken this write over.")
 
 
@@ -185,22 +211,22 @@ def stumble(tx: Connection, lease: Lease, again_at: datetime, why: str) -> bool:
 
     A dead letter stays in its row, visible to operations, until it is woken (F46). Raises `Fenced`.
     """
-    query = select(outbox.c.crashes).where(_held_by(lease)).with_for_update()
-    crashes = tx.execute(query).scalar()
+    mine = {"which": lease.writeback_id, "number": lease.fence}
+    crashes = tx.execute(select(outbox.c.crashes).where(_HELD).with_for_update(), mine).scalar()
     if crashes is None:
         raise Fenced("Another worker has taken this write over.")
     ended: dict[str, object] = {"crashes": crashes + 1, "leased_until": None, "due_at": again_at}
     is_dead = bool(crashes + 1 >= MOST_CRASHES)
     if is_dead:
         ended |= {"due_at": None, "dead_since": lease.claimed_at, "dead_for": why}
-    tx.execute(update(outbox).where(_held_by(lease)).values(**ended))
+    tx.execute(update(outbox).where(_HELD).values(**ended), mine)
     return is_dead
 
 
 def check_fence(tx: Connection, lease: Lease, now: datetime) -> None:
     """Raises `Fenced` unless this lease still holds; locks the row until the transaction ends."""
-    query = select(outbox.c.fence).where(_held_by(lease), outbox.c.leased_until > moment(tx, now))
-    if tx.execute(query.with_for_update()).one_or_none() is None:
+    mine = {"which": lease.writeback_id, "number": lease.fence, "now": now}
+    if tx.execute(_still_held(own_clock=has_own_clock(tx)), mine).one_or_none() is None:
         raise Fenced("The lease on this write has ended.")
 
 
@@ -223,9 +249,10 @@ def due_partitions(tx: Connection, now: datetime) -> Iterable[Partition]:
     return [Partition(row.tenant_id, row.workflow) for row in tx.execute(query)]
 
 
-def _held_by(lease: Lease) -> ColumnElement[bool]:
-    mine = (outbox.c.writeback_id == lease.writeback_id) & (outbox.c.fence == lease.fence)
-    return mine & outbox.c.leased_until.isnot(None)
+@cache
+def _still_held(*, own_clock: bool) -> Select[tuple[int]]:
+    held = select(outbox.c.fence).where(_HELD, outbox.c.leased_until > moment_given(own_clock=own_clock))
+    return held.with_for_update()
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
@@ -266,19 +293,3 @@ def depths(tx: Connection, now: datetime) -> list[Depth]:
         Depth(Partition(row.tenant_id, row.workflow), row.waiting, row.due, row.oldest, row.undelivered)
         for row in tx.execute(query)
     ]
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A write that nobody works on any more, because each step on it ended in an error of ours."""
-
-    writeback_id: WritebackId
-    tenant_id: TenantId
-    since: datetime
-    why: str
-
-
-def dead_letters(tx: Connection) -> list[DeadLetter]:
-    """Every dead letter, the oldest first."""
-    query = select(outbox).where(outbox.c.dead_since.isnot(None)).order_by(outbox.c.dead_since)
-    return [DeadLetter(row.writeback_id, row.tenant_id, row.dead_since, row.dead_for) for row in tx.execute(query)]

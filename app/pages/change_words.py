@@ -49,16 +49,17 @@ RETRACTING: Mapping[Stage, str] = {
 RETRACTED_PLACE = "{ehr}: retracted by you"
 RETRACTION_STOPPED_PLACE = "{ehr}: retracted by you, and that has stopped; look in the chart"
 
-if OFFERS.keys() | {Asked.CHANGE_METADATA} != set(Asked) or REASONS.keys() != set(Reason):
+if OFFERS.keys() != set(Asked) or REASONS.keys() != set(Reason):
     raise TypeError("every change of a note, and every reason for one, needs its words")
 if KINDS.keys() != set(Kind) or RETRACTING.keys() != set(Stage):
     raise TypeError("every kind of change, and every stage of a retraction, needs its words")
 
 
-def retracted_place(retraction: WritebackState) -> str:
+def retracted_place(retraction: WritebackState, *, put_aside: bool) -> str:
     """The header's line of a note that was retracted, still with `{ehr}` in it; a retraction that stopped is none yet.
 
     Where only its Provenance has stopped, the note itself is marked in the chart.
     """
-    stopped = retraction.stage in STOPPED and retraction.parked_from is not Stage.VERIFIED
+    is_filed = retraction.stage is Stage.VERIFIED or retraction.parked_from is Stage.VERIFIED
+    stopped = (put_aside or retraction.stage in STOPPED) and not is_filed
     return RETRACTION_STOPPED_PLACE if stopped else RETRACTED_PLACE

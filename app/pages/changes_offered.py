@@ -1,7 +1,10 @@
 """What can be done about a signed note now, and its versions: for the note's own page."""
 
+from collections.abc import Collection, Iterator, Mapping
+
 from app.ids import WritebackId
 from app.notes.commands import Kind
+from app.notes.plan import Plan
 from app.notes.reading import ReadNote
 from app.notes.state import Stage
 from app.notes.versions import Version
@@ -9,13 +12,13 @@ from app.pages.change_words import OFFERS, VERSIONS, retracted_place
 from app.pages.note_page import local
 from app.pages.screens import Offer, VersionLine
 from app.pages.sessions import collaborators, current_launch
-from app.pages.status import PLACES
+from app.pages.status import place
 from app.pages.words import full_time
-from app.policy.mutation import Asked, Move, Standing
+from app.policy.mutation import Asked, Move, Standing, sentence
 from app.writebacks.state import Stage as Written
 
-# What is done in the EHR is offered too: its page says so, and why. What has to wait is offered when its time comes.
-OFFERED = frozenset({Move.SEND, Move.COPY, Move.CANCEL, Move.BY_HAND})
+# What is done here. What is done in the EHR is said at once, and what has to wait is offered when its time comes.
+OFFERED = frozenset({Move.SEND, Move.COPY, Move.CANCEL})
 UNDER_WAY = {Kind.CORRECTION: "Go on with the correction", Kind.ADDENDUM: "Go on with the addendum"}
 
 
@@ -33,18 +36,29 @@ def offers(read: ReadNote) -> tuple[Offer, ...]:
         Asked.RETRACT: ("link", f"{root}/note/retract/{original}"),
         Asked.TAKE_BACK: ("post", f"{root}/note/take-back"),
     }
-    offered = (asked for asked, plan in plans.items() if plan.change.move in OFFERED)
-    return tuple(Offer(OFFERS[asked], *addresses[asked]) for asked in offered)
+    here = (Offer(OFFERS[one], *addresses[one]) for one, plan in plans.items() if plan.change.move in OFFERED)
+    return (*here, *_by_hand(plans))
 
 
-def versions(read: ReadNote) -> tuple[VersionLine, ...]:
-    """Every signed version, the latest first; nothing where there is only one."""
+def _by_hand(plans: Mapping[Asked, Plan]) -> Iterator[Offer]:
+    """What is to be done in the EHR, and why; once for all that have the same reason."""
+    ehr = collaborators().ehrs.adapter(current_launch().tenant_id).profile.title
+    asked: dict[str, list[str]] = {}
+    for one, plan in plans.items():
+        if plan.change.move is Move.BY_HAND:
+            asked.setdefault(sentence(plan.change, ehr), []).append(OFFERS[one])
+    for words, labels in asked.items():
+        yield Offer(", ".join((labels[0], *(label.lower() for label in labels[1:]))), "hand", words=words)
+
+
+def versions(read: ReadNote, aside: Collection[WritebackId]) -> tuple[VersionLine, ...]:
+    """Every signed version, the latest first; nothing where there is only one. `aside`: the writes put aside."""
     if len(read.state.signatures) < 2:
         return ()
     ehr = collaborators().ehrs.adapter(read.tenant_id).profile.title
     signed_at = _moments(read)
     return tuple(
-        _line(read, one, ehr, signed_at[one.writeback_id])
+        _line(read, one, ehr, signed_at[one.writeback_id], aside)
         for one in reversed(collaborators().amendments.versions(read))
     )
 
@@ -53,17 +67,29 @@ def _moments(read: ReadNote) -> dict[WritebackId, str]:
     return {WritebackId(one.writeback_id): full_time(local(at)) for one, at in read.state.signed_when}
 
 
-def _line(read: ReadNote, version: Version, ehr: str, signed_at: str) -> VersionLine:
-    write = version.write
-    place = PLACES[write.stage or Written.QUEUED].format(ehr=ehr)
-    retracted = version.standing is Standing.RETRACTED
-    # The note itself has its own link; an addendum is retracted from here.
-    may = version.is_addendum and version.standing is Standing.FILED and read.state.stage is not Stage.AMENDING
-    retract_url = f"/charts/{current_launch().launch_id}/note/retract/{version.writeback_id}"
+def _line(read: ReadNote, version: Version, ehr: str, signed_at: str, aside: Collection[WritebackId]) -> VersionLine:
     return VersionLine(
         title=f"Version {version.signed.note_version}: {VERSIONS[version.signed.kind].lower()}",
         signed_at=signed_at,
-        place=retracted_place(version.retraction).format(ehr=ehr) if retracted and version.retraction else place,
-        reference=f"DocumentReference/{write.resource_id}" if write.resource_id else "",
-        retract_url=retract_url if may else "",
+        place=_place(read, version, aside).format(ehr=ehr),
+        reference=f"DocumentReference/{version.write.resource_id}" if version.write.resource_id else "",
+        retract=_retract(read, version, ehr),
     )
+
+
+def _place(read: ReadNote, version: Version, aside: Collection[WritebackId]) -> str:
+    """Where it stands, or where the retraction of it does."""
+    if version.standing is not Standing.RETRACTED or version.retraction is None:
+        return place(version.write.stage or Written.QUEUED, put_aside=version.writeback_id in aside)
+    retractions = {one.retracts: WritebackId(one.writeback_id) for one in read.state.retractions}
+    return retracted_place(version.retraction, put_aside=retractions[version.writeback_id] in aside)
+
+
+def _retract(read: ReadNote, version: Version, ehr: str) -> Offer | None:
+    """How an addendum is retracted; the note itself has its own offer."""
+    if not version.is_addendum or version.standing is not Standing.FILED or read.state.stage is Stage.AMENDING:
+        return None
+    change = collaborators().amendments.plan(current_launch(), read, Asked.RETRACT, version.writeback_id).change
+    if change.move is Move.SEND:
+        return Offer("Retract", "link", f"/charts/{current_launch().launch_id}/note/retract/{version.writeback_id}")
+    return Offer("Retract", "hand", words=sentence(change, ehr))

@@ -4,10 +4,11 @@ import base64
 import json
 from typing import Any
 
-from app.pages.screens import Answer
+from app.pages.difference_words import what_differs
+from app.pages.stopped_screens import Answer
 from app.reconciliation.changes import ChangeThere
-from app.reconciliation.renderings import shown_text
 from app.writebacks.state import Stage, WritebackState
+from vendors.renderings import shown_text
 
 CHANGES = {
     ChangeThere.MERGED: "The patient was merged into another one in {ehr}, and this went with them.",
@@ -18,6 +19,7 @@ CHANGES = {
     ChangeThere.SIGNED: "It was signed in {ehr}.",
     ChangeThere.EDITED: "It was changed in {ehr}.",
     ChangeThere.DELETED: "It was deleted in {ehr}.",
+    ChangeThere.DOUBLED: "Another copy of it was brought back in {ehr}. It stands there twice.",
 }
 if missing := set(ChangeThere) - CHANGES.keys():
     raise TypeError(f"these changes have no words: {sorted(missing)}")
@@ -34,8 +36,8 @@ SEE = {
 STAYED = (
     "The patient was merged into another one in {ehr}, or their record was closed. This still stands in the old record."
 )
-READERS = {"signer": "your own access", "backend": "your organisation's access for reading"}
-A_VISITOR = "the access of a colleague who opened this chart"
+READERS = {"signer": "Your own.", "backend": "That of your organisation, for reading only."}
+A_VISITOR = "That of a colleague who opened this chart."
 
 
 def answers(state: WritebackState, ehr: str) -> tuple[Answer, ...]:
@@ -65,7 +67,7 @@ def text_there(stored: bytes) -> str:
 
 
 def _what(state: WritebackState) -> str:
-    differences = f" What differs: {', '.join(state.differences)}." if state.differences else ""
+    differences = f" What differs: {what_differs(state.differences)}." if state.differences else ""
     if state.stage is Stage.MISSING:
         return "{ehr} does not show it any more."
     if state.stage is Stage.DRIFTED:

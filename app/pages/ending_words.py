@@ -1,6 +1,6 @@
 """What a person can do about a write that stopped, in words: each ending its button and what it does."""
 
-from app.pages.screens import EndingOffer
+from app.pages.stopped_screens import EndingOffer
 from app.writebacks.endings import Ending, Person, endings_for
 from app.writebacks.state import WritebackState
 

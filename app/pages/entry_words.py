@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from app.notes.entries import PlannedEntry
+from app.pages.difference_words import what_differs
 from app.pages.entry_screens import FiledEntry
-from app.pages.status import PARKED
+from app.pages.status import PARKED, PUT_ASIDE, WHO_WAKES_IT
 from app.policy.entry_route import EntryLanding
 from app.policy.route import Route
+from app.writebacks.events import CopyOffered
 from app.writebacks.state import Stage, WritebackState
 from vendors.entry_values import EntryKind
 
@@ -57,6 +59,10 @@ SENTENCES: Mapping[Stage, str] = {
     Stage.AWAITING_COPY: "For you to enter in {ehr} by hand.",
     Stage.COPIED: "Entered in {ehr} by you.",
 }
+# Below them all: no vendor documents how another system changes an entry that it made.
+CHANGED_THERE = "To change one of these, or to take it out, use {ehr}. Countersign looks there again, and says here what was changed."
+# The clinician may have entered it before the note was taken back, and not have said so.
+ENTERED_NO_MORE = "Taken back with the note. If you entered it in {ehr} already, remove it there."
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED, Stage.OVERRIDDEN, Stage.MISSING})
 # What was sent and may stand in the chart; where a person ended it, its state says what was known (`has_left`).
 LEFT = frozenset(
@@ -101,10 +107,19 @@ def left_before(entries: Sequence[FiledEntry]) -> str:
     return f"Already sent when you took the note back, and not stopped: {left}." if left else ""
 
 
-def where_it_stands(state: WritebackState, ehr: str) -> str:
-    """One sentence for the write of an entry."""
+def changed_there(entries: Sequence[FiledEntry], ehr: str) -> str:
+    """The sentence below the entries that are in the chart: who changes one, and where; empty where none is."""
+    return CHANGED_THERE.format(ehr=ehr) if any(entry.left for entry in entries) else ""
+
+
+def where_it_stands(state: WritebackState, ehr: str, *, put_aside: bool = False) -> str:
+    """Where the write of an entry stands. `put_aside`: whether it is a dead letter."""
     stage = state.stage or Stage.QUEUED
+    if put_aside and stage in PUT_ASIDE:
+        return f"{PUT_ASIDE[stage]} {WHO_WAKES_IT}".format(ehr=ehr)
+    if stage is Stage.CANCELLED and isinstance(state.order, CopyOffered):
+        return ENTERED_NO_MORE.format(ehr=ehr)
     if state.parked_from is Stage.VERIFIED:
         stage = Stage.VERIFIED
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr).replace("the note", "it").replace("this note", "it")
-    return SENTENCES[stage].format(ehr=ehr, parked=parked, differences=", ".join(state.differences))
+    return SENTENCES[stage].format(ehr=ehr, parked=parked, differences=what_differs(state.differences))

@@ -1,5 +1,7 @@
 """The entries that were signed beside a note: where each stands, and the word that one was entered by hand."""
 
+from collections.abc import Collection
+
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
@@ -14,6 +16,7 @@ from app.pages.entry_words import KINDS, STOPPED, WORKING, has_left, where_it_st
 from app.pages.note_page import required_note
 from app.pages.sessions import collaborators, current_launch, open_launch_before
 from app.writebacks.commands import ConfirmCopy
+from app.writebacks.endings import Person, endings_for
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage, WritebackState
 
@@ -42,8 +45,8 @@ def writes_of_entries(read: ReadNote) -> dict[str, WritebackId]:
     }
 
 
-def shown_entries(read: ReadNote, ehr: str) -> tuple[FiledEntry, ...]:
-    """Where each entry stands."""
+def shown_entries(read: ReadNote, ehr: str, aside: Collection[WritebackId]) -> tuple[FiledEntry, ...]:
+    """Where each entry stands. `aside`: the writes that were put aside."""
     writes = writes_of_entries(read)
     if not writes:
         return ()
@@ -52,19 +55,24 @@ def shown_entries(read: ReadNote, ehr: str) -> tuple[FiledEntry, ...]:
     with parts.database.read() as tx:
         snapshot = Snapshot.model_validate_json(parts.artifacts.open(tx, read.tenant_id, signed.snapshot))
         states = {key: load(tx, read.tenant_id, writeback_id) for key, writeback_id in writes.items()}
-    return tuple(_shown(entry, states[entry.proposal_id], ehr) for entry in snapshot.entries)
+    return tuple(
+        _shown(entry, states[entry.proposal_id], ehr, put_aside=writes[entry.proposal_id] in aside)
+        for entry in snapshot.entries
+    )
 
 
-def _shown(entry: EntrySnapshot, state: WritebackState, ehr: str) -> FiledEntry:
+def _shown(entry: EntrySnapshot, state: WritebackState, ehr: str, *, put_aside: bool) -> FiledEntry:
     stage = state.stage or Stage.QUEUED
+    stopped = (put_aside and stage in WORKING) or (stage in STOPPED and state.parked_from is not Stage.VERIFIED)
     return FiledEntry(
         proposal_id=entry.proposal_id,
         words=in_words(entry.content),
         kind=KINDS[entry.kind],
-        sentence=where_it_stands(state, ehr),
-        stopped=stage in STOPPED and state.parked_from is not Stage.VERIFIED,
-        settled=stage not in WORKING,
+        sentence=where_it_stands(state, ehr, put_aside=put_aside),
+        stopped=stopped,
+        settled=stopped or stage not in WORKING,
         by_hand=stage is Stage.AWAITING_COPY,
         reference=entry.target or (f"{entry.resource_type}/{state.resource_id}" if state.resource_id else ""),
         left=has_left(state),
+        ends_here=bool(endings_for(state, Person.SIGNER)),
     )

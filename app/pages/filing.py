@@ -1,6 +1,6 @@
 """The signed note's own page: where it stands, a line that moves by itself, and the copy that some EHRs need."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -14,9 +14,10 @@ from app.notes.events import NoteSigned
 from app.notes.reading import ReadNote
 from app.notes.snapshot import Snapshot
 from app.notes.state import Stage as NoteStage
+from app.outbox.dead_letters import put_aside
 from app.pages.change_words import RETRACTING, retracted_place
 from app.pages.changes_offered import offers, versions
-from app.pages.entry_words import left_before
+from app.pages.entry_words import changed_there, left_before
 from app.pages.filed_entries import shown_entries
 from app.pages.note_page import local, local_now, required_note, shown_landing
 from app.pages.screens import FiledScreen
@@ -79,26 +80,34 @@ def _ordered(state: WritebackState, snapshot: Snapshot) -> ChosenLanding:
 
 
 def _line(
-    read: ReadNote, states: Mapping[str, WritebackState], signed_at: datetime, zone: ZoneInfo, ehr: str
+    read: ReadNote,
+    states: Mapping[WritebackId, WritebackState],
+    aside: Collection[WritebackId],
+    signed_at: datetime,
+    zone: ZoneInfo,
+    ehr: str,
 ) -> Status:
     """Where the latest signature stands; of a retracted note, where its retraction does."""
     if read.state.stage is not NoteStage.RETRACTED:
-        return status(states[_signed(read).writeback_id], signed_at, ehr, zone)
-    retraction = states[read.state.retractions[-1].writeback_id]
-    place = retracted_place(retraction).format(ehr=ehr)
-    return replace(status(retraction, signed_at, ehr, zone, RETRACTING), place=place, action=None)
+        latest = WritebackId(_signed(read).writeback_id)
+        return status(states[latest], signed_at, ehr, zone, put_aside=latest in aside)
+    latest = WritebackId(read.state.retractions[-1].writeback_id)
+    line = status(states[latest], signed_at, ehr, zone, RETRACTING, put_aside=latest in aside)
+    place = retracted_place(states[latest], put_aside=latest in aside).format(ehr=ehr)
+    return replace(line, place=place, action=None)
 
 
 def _screen(read: ReadNote) -> FiledScreen:
     parts, launch, signed = collaborators(), current_launch(), _signed(read)
     with parts.database.read() as tx:
-        asked = [one for kind, one in read.state.writes if kind != "entry"]
-        states = {one: load(tx, read.tenant_id, WritebackId(one)) for one in asked}
+        writes = [(kind, WritebackId(one)) for kind, one in read.state.writes]
+        states = {one: load(tx, read.tenant_id, one) for kind, one in writes if kind != "entry"}
+        aside = put_aside(tx, [one for _, one in writes])
         snapshot = Snapshot.model_validate_json(parts.artifacts.open(tx, read.tenant_id, signed.snapshot))
     tenant, profile = parts.ehrs.tenant(launch.tenant_id), parts.ehrs.adapter(launch.tenant_id).profile
-    state = states[signed.writeback_id]
-    line = _line(read, states, snapshot.signed_at, tenant.zone, profile.title)
-    entries = shown_entries(read, profile.title)
+    state = states[WritebackId(signed.writeback_id)]
+    line = _line(read, states, aside, snapshot.signed_at, tenant.zone, profile.title)
+    entries = shown_entries(read, profile.title, aside)
     left = left_before(entries) if state.stage is Stage.CANCELLED and signed.entries else ""
     return FiledScreen(
         launch_id=launch.launch_id,
@@ -114,6 +123,7 @@ def _screen(read: ReadNote) -> FiledScreen:
         signed_by=snapshot.author_name,
         signed_at=full_time(local(snapshot.signed_at)),
         entries=entries,
+        change_entries=changed_there(entries, profile.title),
         offers=offers(read),
-        versions=versions(read),
+        versions=versions(read, aside),
     )

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.outbox import pace
 from app.outbox import rows as outbox
+from app.outbox.dead_letters import dead_letters
 from app.pages.sessions import collaborators
 from app.projections import write_status
 
@@ -40,7 +41,7 @@ def metrics() -> ResponseReturnValue:
             (_labels(tenant=one.partition.tenant_id, workflow=one.partition.workflow), one)
             for one in outbox.depths(tx, now)
         ]
-        dead = Counter(one.tenant_id for one in outbox.dead_letters(tx))
+        dead = Counter(one.tenant_id for one in dead_letters(tx))
         lines = [
             *_gauge(
                 "countersign_writebacks",

@@ -10,6 +10,7 @@ from app.administrators.roles import Act, Area
 from app.ids import TenantId, WritebackId
 from app.outbox import pace
 from app.outbox import rows as outbox
+from app.outbox.dead_letters import DeadLetter, dead_letters
 from app.outbox.pause import UNDELIVERED_TOO_LONG
 from app.pages.admin.doors import guard, visitor
 from app.pages.admin.tenant_page import switch_row
@@ -27,7 +28,7 @@ from app.writebacks.state import Stage
 MOST_STOPPED = 50
 
 operations = Blueprint("operations", __name__, url_prefix="/ops")
-guard(operations, {"show": Area.OPERATIONS, "end": Act.END_WRITE})
+guard(operations, {"show": Area.OPERATIONS, "end": Act.END_WRITE, "wake": Act.END_WRITE})
 
 
 @operations.get("/")
@@ -37,15 +38,16 @@ def show() -> ResponseReturnValue:
     follower.catch_up(parts.database)
     now = parts.clock()
     with parts.database.read() as tx:
+        counts = _counts(tx)
         screen = OperationsScreen(
             at=moment(now),
-            stages=tuple((stage, word) for stage, word in STAGES.items()),
-            counts=_counts(tx),
+            stages=_stages(counts),
+            counts=counts,
             stopped=tuple(_stopped(tx, *one) for one in write_status.stopped(tx, MOST_STOPPED)),
             parked=tuple(_parked(one, now) for one in write_status.parked(tx)),
             queues=tuple(_queue(one, now) for one in outbox.depths(tx, now)),
             held=tuple(_held(one, now) for one in pace.troubled(tx, now)),
-            dead=tuple(_dead(one) for one in outbox.dead_letters(tx)),
+            dead=tuple(_dead(one) for one in dead_letters(tx)),
             queue_answers=parts.relay.reachable(),
             switches=tuple(
                 (_name(one.tenant_id), switch_row(tx, parts.tenants.get(one.tenant_id), one))
@@ -66,6 +68,14 @@ def end(tenant_id: str, writeback_id: str) -> ResponseReturnValue:
         actor=visitor().account.actor,
         reference=request.form.get("reference", "").strip(),
     )
+    return redirect("/ops/", 303)
+
+
+@operations.post("/writes/<tenant_id>/<writeback_id>/wake")
+def wake(tenant_id: str, writeback_id: str) -> ResponseReturnValue:
+    """Have a write go on that our own code had broken on."""
+    actor = visitor().account.actor
+    collaborators().stopped.wake(TenantId(tenant_id), WritebackId(writeback_id), actor=actor)
     return redirect("/ops/", 303)
 
 
@@ -91,6 +101,12 @@ def _counts(tx: Connection) -> tuple[Count, ...]:
     return tuple(Count(one, _name(one), stages, sum(count for _, count in stages)) for one, stages in rows)
 
 
+def _stages(counts: tuple[Count, ...]) -> tuple[tuple[str, str], ...]:
+    """The stages at which anything stands; a column of nothing but zeros is not worth its width."""
+    held = {stage for one in counts for stage, count in one.by_stage if count}
+    return tuple((stage, word) for stage, word in STAGES.items() if stage in held)
+
+
 def _parked(one: write_status.ParkedWrites, now: datetime) -> ParkedRow:
     words = PARKED.get(one.reason, "").format(ehr="The EHR")
     return ParkedRow(_name(one.tenant_id), one.reason, words, one.count, lasting(now - one.oldest))
@@ -114,8 +130,8 @@ def _held(one: pace.Held, now: datetime) -> HeldRow:
     return HeldRow(_name(one.tenant_id), left_alone + words)
 
 
-def _dead(one: outbox.DeadLetter) -> DeadRow:
-    return DeadRow(_name(one.tenant_id), one.writeback_id, f"{one.why}, since {moment(one.since)}.")
+def _dead(one: DeadLetter) -> DeadRow:
+    return DeadRow(one.tenant_id, _name(one.tenant_id), one.writeback_id, f"{one.why}, since {moment(one.since)}.")
 
 
 def _name(tenant_id: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.pages.admin.screens import SwitchRow
-from app.pages.screens import EndingOffer
+from app.pages.stopped_screens import EndingOffer
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class HeldRow:  # a tenant whose EHR is left alone, or does not answer
 
 @dataclass(frozen=True)
 class DeadRow:  # a write that our own code cannot work on
+    tenant_id: str
     organization: str
     writeback_id: str
     words: str

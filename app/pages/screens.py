@@ -161,8 +161,9 @@ class Action:
 @dataclass(frozen=True)
 class Offer:  # one thing that can be done about a signed note
     label: str
-    kind: str  # "link" | "post"
-    url: str
+    kind: str  # "link" | "post" | "hand": done in the EHR, as `url` is none and `words` say
+    url: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class VersionLine:  # one signed version, for the history on the note's page
     signed_at: str
     place: str  # where it stands
     reference: str  # "DocumentReference/88" or ""
-    retract_url: str  # "" where it cannot be retracted
+    retract: Offer | None  # None where it cannot be retracted
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ class FiledScreen:  # templates/charts/filed.html; charts/_status.html is also s
     signed_by: str
     signed_at: str
     entries: tuple[FiledEntry, ...] = ()
+    change_entries: str = ""  # who changes one of them, and where
     offers: tuple[Offer, ...] = ()  # what can be done about it now
     versions: tuple[VersionLine, ...] = ()  # only where there is more than one
 
@@ -229,37 +231,6 @@ class AddendumScreen:  # templates/charts/addendum.html
     note_text: str
     problem: str
     code: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    question: str
-    answer: str
-
-
-@dataclass(frozen=True)
-class EndingOffer:
-    value: str
-    label: str  # "" where nothing can be pressed: a hint
-    words: str
-
-
-@dataclass(frozen=True)
-class StoppedWrite:  # one write that waits for its signer
-    writeback_id: str
-    title: str
-    sentence: str
-    answers: tuple[Answer, ...]
-    chart_text: str  # what the EHR holds now, where that differs
-    endings: tuple[EndingOffer, ...]
-
-
-@dataclass(frozen=True)
-class StoppedScreen:  # templates/charts/stopped.html
-    launch_id: str
-    csrf: str
-    banner: Banner
-    writes: tuple[StoppedWrite, ...]
 
 
 @dataclass(frozen=True)

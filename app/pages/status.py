@@ -7,6 +7,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from app.pages.chart_now import CHANGES
+from app.pages.difference_words import what_differs
 from app.pages.screens import Action, Step
 from app.pages.words import clock_time
 from app.reconciliation.changes import ChangeThere
@@ -84,6 +85,16 @@ PROVENANCE_WAITS = {
     "switched_off": " Its Provenance is still to be filed: that is switched off at the moment, and goes on by itself.",
     "address_changed": " Its Provenance was not filed: {ehr} has another address now. Ask your administrator.",
 }
+# A step that broke on an error of ours, again and again: nothing goes on by itself until an administrator wakes it.
+PUT_ASIDE = {
+    Stage.QUEUED: "Signed and kept here, and not sent: an error of Countersign itself stopped it.",
+    Stage.SENDING: "It may be in the chart of {ehr}: an error of Countersign itself stopped it before that was clear.",
+    Stage.OUTCOME_UNKNOWN: "It may be in the chart of {ehr}: an error of Countersign itself stopped it before that was "
+    "clear.",
+    Stage.FILED: "{ehr} took it. An error of Countersign itself stopped it from being read back.",
+    Stage.VERIFIED: "It is in the chart. An error of Countersign itself stopped its Provenance.",
+}
+WHO_WAKES_IT = "Ask your administrator to have it go on."
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED, Stage.CANCELLED, Stage.OVERRIDDEN, Stage.MISSING})
 WORKING = frozenset({Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED})
 # Which step of the line a stage stands at when it is not a step itself.
@@ -100,6 +111,8 @@ STANDS_AT = {
 
 if not SENTENCES.keys() == PLACES.keys() == set(Stage):
     raise TypeError("every stage of a write needs its sentence and its place")
+if PUT_ASIDE.keys() != WORKING | {Stage.VERIFIED}:
+    raise TypeError("every stage at which a worker can break needs its sentence")
 
 
 @dataclass(frozen=True)
@@ -119,10 +132,12 @@ def status(
     ehr: str,
     zone: ZoneInfo,
     sentences: Mapping[Stage, str] = MappingProxyType(SENTENCES),
+    *,
+    put_aside: bool = False,
 ) -> Status:
     """Where the write stands. `ehr` is its name as people say it; times are shown in `zone`.
 
-    `sentences`: for what is no note, such as a retraction.
+    `sentences`: for what is no note, such as a retraction. `put_aside`: whether it is a dead letter.
     """
     stage = state.stage or Stage.QUEUED
     waits = ""
@@ -130,30 +145,41 @@ def status(
         stage, waits = Stage.VERIFIED, PROVENANCE_WAITS[state.parked_for].format(ehr=ehr)
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr)
     words = WAITING.get(state.postponed_for, sentences[stage]) if stage is Stage.QUEUED else sentences[stage]
+    if put_aside and stage in PUT_ASIDE:
+        words = f"{PUT_ASIDE[stage]} {WHO_WAKES_IT}"
     changed = CHANGES.get(ChangeThere(state.change_there), "").format(ehr=ehr) if state.change_there else ""
-    sentence = words.format(ehr=ehr, parked=parked, differences=", ".join(state.differences), changed=changed) + waits
+    sentence = (
+        words.format(ehr=ehr, parked=parked, differences=what_differs(state.differences), changed=changed) + waits
+    )
     line = COPYING if stage in (Stage.AWAITING_COPY, Stage.COPIED) else FILING
     signed = Step("signed", "Signed", "done", clock_time(signed_at.astimezone(zone)), "")
-    place = PLACES[stage].format(ehr=ehr)
-    return Status(place, (signed, *_steps(line, state, stage, zone)), sentence, stage not in WORKING, _action(stage))
+    stops = stage in STOPPED or (put_aside and stage in WORKING)
+    settled = stops or stage not in WORKING
+    steps = (signed, *_steps(line, state, stage, zone, stops=stops))
+    return Status(place(stage, put_aside=put_aside).format(ehr=ehr), steps, sentence, settled, _action(stage))
 
 
-def _steps(line: Line, state: WritebackState, stage: Stage, zone: ZoneInfo) -> list[Step]:
+def place(stage: Stage, *, put_aside: bool) -> str:
+    """The header's line, still with `{ehr}` in it."""
+    return PLACES[Stage.PARKED if put_aside and stage in WORKING else stage]
+
+
+def _steps(line: Line, state: WritebackState, stage: Stage, zone: ZoneInfo, *, stops: bool) -> list[Step]:
     order = [step for step, _ in line]
     here = STANDS_AT.get(stage, stage)
     if stage is Stage.PARKED:
         here = STANDS_AT.get(state.parked_from or Stage.QUEUED, state.parked_from or Stage.QUEUED)
     at = order.index(here)
     return [
-        _step(step, label, state, _standing(index, at, stage, last=len(order) - 1), zone)
+        _step(step, label, state, _standing(index, at, stage, last=len(order) - 1, stops=stops), zone)
         for index, (step, label) in enumerate(line)
     ]
 
 
-def _standing(index: int, at: int, stage: Stage, *, last: int) -> str:
+def _standing(index: int, at: int, stage: Stage, *, last: int, stops: bool) -> str:
     if index != at:
         return "done" if index < at else "todo"
-    if stage in STOPPED:
+    if stops:
         return "stopped"
     return "done" if index == last or stage is Stage.COPIED else "now"
 
@@ -164,7 +190,7 @@ def _step(step: Stage, label: str, state: WritebackState, standing: str, zone: Z
     if step is Stage.SENDING and state.attempts > 1:
         words = f"Attempt {state.attempts}"
     if step is Stage.VERIFIED and standing == "done" and state.differences:
-        words = f"Harmless differences: {', '.join(state.differences)}"
+        words = f"Harmless differences: {what_differs(state.differences)}"
     label = DONE.get(label, label) if standing == "done" else label
     return Step(step, label, standing, clock_time(when.astimezone(zone)) if when and standing != "todo" else "", words)
 

@@ -9,13 +9,15 @@ from sqlalchemy import Connection
 from app.errors import NotFound
 from app.ids import TenantId, WritebackId
 from app.notes.reading import ReadNote
+from app.outbox.dead_letters import put_aside
 from app.pages.chart_now import answers, text_there
 from app.pages.ending_words import ending_offers
 from app.pages.entry_screens import FiledEntry
 from app.pages.note_page import local_now, required_note
-from app.pages.screens import Action, StoppedScreen, StoppedWrite
+from app.pages.screens import Action
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
 from app.pages.status import status
+from app.pages.stopped_screens import StoppedScreen, StoppedWrite
 from app.pages.words import banner
 from app.projections import follower, write_status
 from app.writebacks.endings import Person, endings_for
@@ -33,8 +35,12 @@ def show() -> ResponseReturnValue:
     note, launch, parts = required_note(), current_launch(), collaborators()
     follower.catch_up(parts.database, launch.tenant_id)
     with parts.database.read() as tx:
-        waiting = {one: state for one, state in _writes(tx, note).items() if endings_for(state, Person.SIGNER)}
-        shown = tuple(_shown(tx, launch.tenant_id, one, state) for one, state in waiting.items())
+        writes = _writes(tx, note)
+        aside = put_aside(tx, writes)
+        waiting = {one: state for one, state in writes.items() if one in aside or endings_for(state, Person.SIGNER)}
+        shown = tuple(
+            _shown(tx, launch.tenant_id, one, state, put_aside=one in aside) for one, state in waiting.items()
+        )
     screen = StoppedScreen(launch.launch_id, current_csrf(), banner(note.review.draft, local_now()), shown)
     return render_template("charts/stopped.html", screen=screen)
 
@@ -60,7 +66,7 @@ def end(writeback_id: str) -> ResponseReturnValue:
 
 def what_ends(states: Iterable[WritebackState], entries: Iterable[FiledEntry]) -> Action | None:
     """The way to this page from the note's, where any version, a retraction or an entry of it waits for its signer."""
-    if any(endings_for(state, Person.SIGNER) for state in states) or any(entry.stopped for entry in entries):
+    if any(endings_for(state, Person.SIGNER) for state in states) or any(entry.ends_here for entry in entries):
         return Action("See what you can do", "link", "note/stopped")
     return None
 
@@ -71,14 +77,16 @@ def _writes(tx: Connection, note: ReadNote) -> dict[WritebackId, WritebackState]
     return {WritebackId(one): load(tx, note.tenant_id, WritebackId(one)) for one in found}
 
 
-def _shown(tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, state: WritebackState) -> StoppedWrite:
+def _shown(
+    tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, state: WritebackState, *, put_aside: bool
+) -> StoppedWrite:
     parts = collaborators()
     ehr, zone = parts.ehrs.adapter(tenant_id).profile.title, parts.ehrs.tenant(tenant_id).zone
     in_chart = text_there(parts.artifacts.open(tx, tenant_id, state.stored)) if state.stored else ""
     return StoppedWrite(
         writeback_id=writeback_id,
         title=_title(state),
-        sentence=status(state, parts.clock(), ehr, zone).sentence,
+        sentence=status(state, parts.clock(), ehr, zone, put_aside=put_aside).sentence,
         answers=answers(state, ehr),
         chart_text=in_chart if state.differences else "",
         endings=ending_offers(state, Person.SIGNER),

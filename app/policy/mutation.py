@@ -24,7 +24,6 @@ class Asked(StrEnum):
     ADD = "add"
     RETRACT = "retract"
     TAKE_BACK = "take_back"
-    CHANGE_METADATA = "change_metadata"
 
 
 class Standing(StrEnum):
@@ -64,8 +63,6 @@ class ChangeFacts:
     landing: Landing
     ways: tuple[Way, ...] = ()
     retraction: Retraction = "none"
-    takes_update: bool = False
-    takes_patch: bool = False
     update_granted: bool = False
 
     @property
@@ -103,10 +100,6 @@ RETRACT_BY = {
     "update": Change(Move.SEND, "retract", "retract", "update", supersedes="retracted"),
     "patch": Change(Move.SEND, "retract", "retract", "patch", supersedes="retracted"),
 }
-METADATA_BY = {
-    "update": Change(Move.SEND, "metadata_update", "update", "update"),
-    "patch": Change(Move.SEND, "metadata_patch", "patch", "patch"),
-}
 
 
 def choose_change(facts: ChangeFacts) -> Change:
@@ -129,23 +122,16 @@ def choose_change(facts: ChangeFacts) -> Change:
     | correct | not_filed | copy | | | copy | | copy_anew |
     | add | not_filed | | | | refuse | | correct_instead |
     | retract | not_filed | | | | refuse | | not_in_chart |
-    | change_metadata | not_filed | | | | refuse | | not_in_chart |
     | retract | copied | | | | by_hand | | copied |
-    | change_metadata | copied | | | | by_hand | | copied |
     | | copied | | | | copy | | copy_change |
     | retract | unsent | | | | refuse | | take_back_instead |
     | retract | on_its_way | | | | wait | | on_its_way |
-    | change_metadata | unsent, on_its_way | | | | wait | | on_its_way |
     | correct | changed | | | | by_hand | | changed_in_ehr |
     | retract | changed | | | | by_hand | | changed_in_ehr |
-    | change_metadata | changed | | | | by_hand | | changed_in_ehr |
-    | | | copy, by phase or switch | | | by_hand: retract, change_metadata; else copy | | not_now |
+    | | | copy, by phase or switch | | | by_hand: retract; else copy | | not_now |
     | retract | filed | | update | yes | send | retract by update | retract |
     | retract | filed | | patch | yes | send | retract by patch | retract |
     | retract | filed | | | | by_hand | | not_taken |
-    | change_metadata | filed | | patch | yes | send | patch | metadata_patch |
-    | change_metadata | filed | | update | yes | send | update | metadata_update |
-    | change_metadata | filed | | | | by_hand | | not_taken |
     | correct | | file | replaces (1) | | send | amend by create, replaces | replaces |
     | correct | filed | | in_place (1) | yes | send | amend by update, amended | in_place |
     | correct | | file | addendum (1) | | send | amend by create, appends | correct_by_addendum |
@@ -176,20 +162,20 @@ def _before_the_original(facts: ChangeFacts) -> Change | None:
 
 def _by_standing(facts: ChangeFacts) -> Change | None:
     """What the original's own standing decides."""
-    rewrites = facts.asked in (Asked.RETRACT, Asked.CHANGE_METADATA)
+    retracts = facts.asked is Asked.RETRACT
     match facts.standing:
         case Standing.NOT_FILED:
             return _not_filed(facts)
         case Standing.COPIED:
-            return Change(Move.BY_HAND, "copied") if rewrites else Change(Move.COPY, "copy_change")
-        case Standing.UNSENT if facts.asked is Asked.RETRACT:
+            return Change(Move.BY_HAND, "copied") if retracts else Change(Move.COPY, "copy_change")
+        case Standing.UNSENT if retracts:
             return Change(Move.REFUSE, "take_back_instead")
-        case Standing.UNSENT | Standing.ON_ITS_WAY if rewrites:
+        case Standing.ON_ITS_WAY if retracts:
             return Change(Move.WAIT, "on_its_way")
         case Standing.CHANGED if facts.asked is not Asked.ADD:
             return Change(Move.BY_HAND, "changed_in_ehr")
     if NOT_NOW & set(facts.landing.reasons):
-        return Change(Move.BY_HAND if rewrites else Move.COPY, "not_now")
+        return Change(Move.BY_HAND if retracts else Move.COPY, "not_now")
     return None
 
 
@@ -227,12 +213,6 @@ def _retract(facts: ChangeFacts) -> Change:
     return by if by and facts.may_update else Change(Move.BY_HAND, "not_taken")
 
 
-def _change_metadata(facts: ChangeFacts) -> Change:
-    if not facts.may_update or not (facts.takes_patch or facts.takes_update):
-        return Change(Move.BY_HAND, "not_taken")
-    return METADATA_BY["patch" if facts.takes_patch else "update"]
-
-
 ABOUT_NEW_NOTES = frozenset({"write_not_granted", "vendor_takes_no_notes"})
 # A new note would be copied for one of these: our own side does not let anything be written now.
 NOT_NOW = frozenset({"draft_only", "switched_off"})
@@ -240,7 +220,6 @@ CHOICES: dict[Asked, Callable[[ChangeFacts], Change]] = {
     Asked.CORRECT: _correct,
     Asked.ADD: _add,
     Asked.RETRACT: _retract,
-    Asked.CHANGE_METADATA: _change_metadata,
     Asked.TAKE_BACK: _retract,  # never asked: every standing of it is decided before
 }
 # One sentence for the clinician for every reason; `{ehr}` is the EHR's name.
@@ -264,8 +243,6 @@ SENTENCES: dict[str, str] = {
     "not_now": "Your organisation does not let Countersign write to {ehr} at the moment.",
     "retract": "The note stays in {ehr} and is marked there as entered in error. Its text is not deleted.",
     "not_taken": "{ehr} does not take this from Countersign. Do it in {ehr}.",
-    "metadata_patch": "Only the named fields are changed in {ehr}, if nobody has changed them meanwhile.",
-    "metadata_update": "The entry is changed in {ehr}, if nobody has changed it meanwhile.",
     "replaces": "Your corrected version is filed in {ehr} as a new note that replaces this one. The old one stays "
     "readable there.",
     "in_place": "{ehr} changes the filed note to your corrected version and marks it as amended. Countersign keeps the "

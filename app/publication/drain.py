@@ -23,7 +23,7 @@ from app.outbox import rows as outbox
 from app.outbox.pace import Chance, Pace
 from app.outbox.pause import pause
 from app.outbox.rows import Lease, Partition
-from app.tenants.directory import Tenants
+from app.tenants.directory import Known, Tenants
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage, WritebackState
 
@@ -101,8 +101,9 @@ class Drain:
         try:
             while True:
                 in_time = self._clock() < until
-                for lease in self._claim(partition) if in_time else ():
-                    at_work[self._executor.submit(self._do, lease)] = lease
+                if leases := self._claim(partition) if in_time else ():
+                    known = self._tenants.as_now()
+                    at_work |= {self._executor.submit(self._do, lease, known): lease for lease in leases}
                 if not at_work:
                     return Drained(steps, is_empty=in_time)
                 steps += self._collect(at_work)
@@ -133,10 +134,10 @@ class Drain:
         with self._database.write() as tx:
             outbox.renew(tx, [one for one in at_work.values() if now - one.claimed_at < LONGEST_STEP], now, self._lease)
 
-    def _do(self, lease: Lease) -> None:
+    def _do(self, lease: Lease, known: Known) -> None:
         """One step of one write. A lost lease ends the step wherever it shows, and never the drain."""
         try:
-            with self._tenants.steady():
+            with self._tenants.steady(known):
                 self._step(lease)
         except Fenced:
             log.warning("lease_lost", writeback=lease.writeback_id, tenant=lease.tenant_id)

@@ -18,6 +18,7 @@ from app.errors import CountersignError
 from app.ids import LaunchId, TenantId, WritebackId
 from app.log_lines import place_of
 from app.outbox import rows as outbox
+from app.outbox.dead_letters import put_aside
 from app.outbox.pause import pause
 from app.tenants import launch_log
 from app.tenants.authorization_servers import AuthorizationServers
@@ -218,8 +219,11 @@ def unfinished_writes(
 ) -> tuple[WritebackId, ...]:
     """The signed writes of a launch that its grant is still needed for."""
     sent = outbox.sent_under(tx, tenant_id, launch_id)
+    asleep = {} if is_retired else put_aside(tx, sent)
     return tuple(
-        one for one, due_at in sent.items() if due_at is not None or (not is_retired and _goes_on(tx, tenant_id, one))
+        one
+        for one, due_at in sent.items()
+        if due_at is not None or one in asleep or (not is_retired and _goes_on(tx, tenant_id, one))
     )
 
 

@@ -22,6 +22,7 @@ class ChangeThere(StrEnum):
     SIGNED = "signed"
     EDITED = "edited"
     DELETED = "deleted"
+    DOUBLED = "doubled"
 
 
 def is_about_another_patient(differences: tuple[str, ...]) -> bool:
@@ -29,13 +30,22 @@ def is_about_another_patient(differences: tuple[str, ...]) -> bool:
     return bool(PATIENT_FIELDS & set(differences))
 
 
-def change_there(order: WritebackQueued, differences: tuple[str, ...], raw: bytes, *, is_merged: bool) -> ChangeThere:
+def is_void(raw: bytes) -> bool:
+    """Whether it was marked as entered in error, so that it does not count as standing there."""
+    return _is_invalid(json.loads(raw))
+
+
+def change_there(
+    order: WritebackQueued, differences: tuple[str, ...], raw: bytes, *, is_merged: bool, is_doubled: bool = False
+) -> ChangeThere:
     """What was done to it, from what differs and from what stands there; the first that applies.
 
-    `is_merged`: the patient that it was filed for has become another one in the EHR.
+    `is_merged`: the patient that it was filed for has become another one in the EHR. `is_doubled`: another copy of it
+    stands there as well.
     """
     stored = json.loads(raw)
     checks: Mapping[ChangeThere, bool] = {
+        ChangeThere.DOUBLED: is_doubled,
         ChangeThere.MERGED: is_merged and is_about_another_patient(differences),
         ChangeThere.MOVED: is_about_another_patient(differences),
         ChangeThere.INVALIDATED: order.mutation != "retract" and _is_invalid(stored),

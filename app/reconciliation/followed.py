@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
 
-from sqlalchemy import ColumnElement, Connection, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, literal, select, update
 
 from app.db import UTCDateTime
 from app.ids import TenantId, WritebackId
@@ -19,6 +19,8 @@ FIRST_LOOK = timedelta(minutes=15)
 LONGEST_PAUSE = timedelta(days=30)
 # For so long a look may take; a sweeper that died leaves it due again after this.
 UNDER_WAY = timedelta(minutes=5)
+_FIRST = insert(table)  # made once: each filed write goes through these
+_AGAIN = update(table).where(table.c.writeback_id == bindparam("which"))
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,9 @@ def follow(
     tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, patient: str, resource: str, now: datetime
 ) -> None:
     """Look at `resource` from now on, in the transaction that found it in the chart."""
-    mine = table.c.writeback_id == writeback_id
     values = {"patient": patient, "resource": resource, "next_at": now + FIRST_LOOK, "checks": 0, "absences": 0}
-    if tx.execute(update(table).where(mine).values(**values)).rowcount == 0:
-        tx.execute(insert(table).values(writeback_id=writeback_id, tenant_id=tenant_id, **values))
+    if tx.execute(_AGAIN, {"which": writeback_id, **values}).rowcount == 0:
+        tx.execute(_FIRST, {"writeback_id": writeback_id, "tenant_id": tenant_id, **values})
 
 
 def due(tx: Connection, now: datetime, most: int) -> list[Followed]:

@@ -20,7 +20,7 @@ from app.outbox import pace
 from app.outbox.pause import LONGEST_ASKED_FOR_SECONDS
 from app.reconciliation import followed, followers, held
 from app.reconciliation.authority import weighed
-from app.reconciliation.changes import ChangeThere, change_there, is_about_another_patient
+from app.reconciliation.changes import ChangeThere, change_there, is_about_another_patient, is_void
 from app.reconciliation.compare import Comparison
 from app.reconciliation.followed import Followed
 from app.reconciliation.held import Found
@@ -30,6 +30,7 @@ from app.tenants.reading import Reader, Readers
 from app.writebacks.commands import RecordMissing, RecordOverride, RecordRestored
 from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import IN_CHART, Stage, WritebackState
+from vendors.contract import VendorAdapter
 from vendors.errors import NotAuthorized, NotFound, TokenRefused, VendorError
 
 MOST_FOR_A_TENANT = 20
@@ -54,6 +55,7 @@ class Look:
 
     reader: Reader
     found: Found | NotFound
+    twin: Found | None = None  # another copy that stands there beside it
 
 
 class Following:
@@ -117,7 +119,7 @@ class Following:
             return False
         if isinstance(look.found, NotFound):
             return self._not_there(row, state, look.found, look.reader)
-        self._record(row, state, self._news(row, state, look.found, look.reader), look, look.found.version)
+        self._record(row, state, self._news(row, state, look.found, look), look, look.found.version)
         return True
 
     def _is_ready(self, tx: Connection, row: Followed, state: WritebackState, now: datetime) -> bool:
@@ -136,12 +138,10 @@ class Following:
         signer = Signer(order.author_issuer, order.author_subject, order.author, order.patient, order.fhir_base)
         with self._database.read() as tx:
             payload = self._artifacts.open(tx, row.tenant_id, order.payload)
-        adapter = self._ehrs.adapter(row.tenant_id)
+            adapter = self._ehrs.seeker(tx, row.tenant_id)
         for reader in self._readers.of(tenant, signer, order.resource_type, row.writeback_id):
             try:
-                return Look(reader, held.read_held(adapter, reader.transport, order, payload, state.resource_id or ""))
-            except NotFound as gone:
-                return Look(reader, gone)
+                return _read(adapter, reader, state, payload)
             except (TokenRefused, NotAuthorized):
                 continue
             except VendorError as error:
@@ -172,14 +172,19 @@ class Following:
         self._record(row, state, RecordMissing(reader.under), Look(reader, gone), None)
         return True
 
-    def _news(self, row: Followed, state: WritebackState, found: Found, reader: Reader) -> Command | None:
+    def _news(self, row: Followed, state: WritebackState, found: Found, look: Look) -> Command | None:
         """What is to be recorded of what stands there; None where it is as we knew it."""
         comparison = weighed(state.queued, found.comparison)
-        if comparison.same:
-            return self._of_its_patient(state, found, reader)
-        if _is_known(state, found, comparison):
+        was_doubled = state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.DOUBLED
+        if look.twin and was_doubled:
             return None
-        return self._override(row, state, found, comparison, reader)
+        # Entered in error is news even where the status is the EHR's own affair.
+        is_void_there = state.queued.mutation != "retract" and is_void(found.raw)
+        if comparison.same and not look.twin and not is_void_there:
+            return self._of_its_patient(state, found, look.reader)
+        if not look.twin and not was_doubled and _is_known(state, found, comparison):
+            return None
+        return self._override(row, state, found, comparison, look)
 
     def _of_its_patient(self, state: WritebackState, found: Found, reader: Reader) -> Command | None:
         """It stands as it was signed; but under a patient's record that may be another one's now (F43)."""
@@ -193,15 +198,17 @@ class Following:
         return RecordRestored(found.resource_id, found.version, reader.under, found.raw)
 
     def _override(
-        self, row: Followed, state: WritebackState, found: Found, comparison: Comparison, reader: Reader
+        self, row: Followed, state: WritebackState, found: Found, comparison: Comparison, look: Look
     ) -> Command | None:
-        order, differences = state.queued, comparison.serious
+        order, differences, reader = state.queued, comparison.serious, look.reader
         merged = is_about_another_patient(differences) and bool(is_merged(reader, order.patient))
-        change = change_there(order, differences, found.raw, is_merged=merged)
+        doubled = look.twin is not None
+        change = change_there(order, differences, found.raw, is_merged=merged, is_doubled=doubled)
         if change is ChangeThere.REPLACED and self._is_ours(row):
             return None  # by a correction of the same signer that is on its way; it says so when it is verified
-        target = f"{order.resource_type}/{found.resource_id}"
-        who = who_changed(self._ehrs.adapter(row.tenant_id), reader.transport, target, found, order)
+        touched = look.twin or found
+        target = f"{order.resource_type}/{touched.resource_id}"
+        who = who_changed(self._ehrs.adapter(row.tenant_id), reader.transport, target, touched, order)
         return RecordOverride(change, found.resource_id, found.version, differences, who, reader.under, found.raw)
 
     def _is_ours(self, row: Followed) -> bool:
@@ -226,6 +233,16 @@ class Following:
         """Somebody opened this chart: look at what was filed there in the next sweep. Returns how many there are."""
         with self._database.write() as tx:
             return followed.hasten_chart(tx, tenant_id, patient, self._clock())
+
+
+def _read(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> Look:
+    """Read it, and look whether it stands there twice. Raises `VendorError`; not its 404, which is an answer."""
+    try:
+        found = held.read_held(adapter, reader.transport, state.queued, payload, state.resource_id or "")
+    except NotFound as gone:
+        return Look(reader, gone)
+    stands = (one for one in held.twins(adapter, reader.transport, state, payload) if not is_void(one.raw))
+    return Look(reader, found, next(stands, None))
 
 
 def _is_known(state: WritebackState, found: Found, comparison: Comparison) -> bool:

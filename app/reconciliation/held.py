@@ -11,10 +11,12 @@ from app.reconciliation.compare_resources import compare_entry, compare_patched,
 from app.writebacks.events import WritebackQueued
 from app.writebacks.state import WritebackState
 from vendors.contract import Stored, StoredNote, VendorAdapter
-from vendors.errors import NotFound
+from vendors.errors import NotAuthorized, NotFound, VendorError
 from vendors.transport import FHIRTransport
 
 NOTE = "DocumentReference"
+REPLACED_BY = "replaced-by"
+ANOTHER = "other-resource"  # the old id leads to the record that survives (vendors/transport.py)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Located:
-    """What asking for a write of unknown outcome found; `moved`: its base was changed by another since, or is gone."""
+    """What asking for a write of unknown outcome found.
+
+    `moved`: its base was changed by another since, or is gone; or a create may have gone into another patient's chart.
+    """
 
     found: tuple[Found, ...] = ()
     moved: bool = False
@@ -40,7 +45,8 @@ def locate(adapter: VendorAdapter, transport: FHIRTransport, state: WritebackSta
     """Whether the EHR holds a write whose answer was lost. Raises `VendorError` when it cannot be asked."""
     order = state.queued
     if order.interaction == "create":
-        return Located(_created(adapter, transport, state, payload))
+        created = _created(adapter, transport, state, payload)
+        return Located(created, moved=not created and _went_with_its_patient(transport, order.patient))
     try:
         target = read_held(adapter, transport, order, payload, order.target_id)
     except NotFound:
@@ -72,13 +78,24 @@ def read_held(
     return _entry(order, payload, adapter.read(transport, order.resource_type, resource_id))
 
 
+def twins(adapter: VendorAdapter, transport: FHIRTransport, state: WritebackState, payload: bytes) -> tuple[Found, ...]:
+    """What else of the chart is this create: searched for only where it may have been executed more than once.
+
+    Raises `VendorError` when it cannot be asked.
+    """
+    order = state.queued
+    if order.interaction != "create" or not (state.adopted or state.attempts > 1):
+        return ()
+    found = _searched(adapter, transport, order, payload)
+    return tuple(one for one in found if one.resource_id != state.resource_id)
+
+
 def _created(
     adapter: VendorAdapter, transport: FHIRTransport, state: WritebackState, payload: bytes
 ) -> tuple[Found, ...]:
     """Every resource of the chart that is this create.
 
-    One that the EHR named is read by its id, and only there a 404 speaks of ours. Where it may have been executed more
-    than once the chart is searched as well: the one that we know may have a twin.
+    One that the EHR named is read by its id, and only there a 404 speaks of ours.
     """
     order = state.queued
     if not state.resource_id:
@@ -87,9 +104,34 @@ def _created(
         named = read_held(adapter, transport, order, payload, state.resource_id)
     except NotFound:
         return ()
-    may_have_twin = state.adopted or state.attempts > 1
-    found = _searched(adapter, transport, order, payload) if may_have_twin else ()
-    return (named, *(one for one in found if one.resource_id != named.resource_id))
+    return (named, *twins(adapter, transport, state, payload))
+
+
+def is_replaced(transport: FHIRTransport, patient: str) -> bool:
+    """Whether a patient's record is closed, or another one now (FHIR R4 Patient.link, Patient.active).
+
+    Raises `NotFound` where there is none any more, `VendorError` when it cannot be asked.
+    """
+    try:
+        stored = transport.read("Patient", patient.removeprefix("Patient/")).resource
+    except VendorError as error:
+        if ANOTHER in error.issue_codes:
+            return True
+        raise
+    links = stored.get("link")
+    listed = links if isinstance(links, list) else []
+    is_linked = any(isinstance(link, dict) and link.get("type") == REPLACED_BY for link in listed)
+    return is_linked or stored.get("active") is False
+
+
+def _went_with_its_patient(transport: FHIRTransport, patient: str) -> bool:
+    """Whether the chart that was searched is no longer the patient's: what was filed may stand in another (F43)."""
+    try:
+        return is_replaced(transport, patient)
+    except NotAuthorized:
+        return False  # this grant does not reach the record; nobody can say
+    except NotFound as gone:
+        return gone.status is not None
 
 
 def _searched(

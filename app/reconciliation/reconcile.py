@@ -22,7 +22,9 @@ from app.outbox.pace import Pace
 from app.outbox.pause import PATIENCE, pause_after
 from app.outbox.rows import Lease
 from app.reconciliation import followed, held
+from app.tenants import identifiers
 from app.tenants.ehr import EHRs
+from app.tenants.identifiers import Loss
 from app.writebacks.commands import (
     Command,
     MarkUnknown,
@@ -110,13 +112,17 @@ class Reconciliation:
             self._writebacks.by_worker(tx, lease, checked, now)
             resource = f"{order.resource_type}/{checked.resource_id}"
             followed.follow(tx, lease.tenant_id, lease.writeback_id, order.patient, resource, now)
+            if "identifier" in checked.differences:
+                loss = Loss(order.resource_type, lease.writeback_id, now)
+                identifiers.note_loss(tx, lease.tenant_id, loss)
             if checked.same and order.supersedes:
                 command = SupersedeWrite(lease.writeback_id, order.supersedes)
                 self._writebacks.supersede(tx, lease.tenant_id, WritebackId(order.follows), command, now)
 
     def _not_there(self, lease: Lease, state: WritebackState, asked_at: datetime) -> None:
         """Count this absence; an early one says nothing, because the EHR may still be executing or indexing it."""
-        profile = self._ehrs.adapter(lease.tenant_id).profile
+        with self._database.read() as tx:
+            profile = self._ehrs.seeker(tx, lease.tenant_id).profile
         rules = profile.note
         # A restored database does not know of the last attempt: its own doubt is all that time can be counted from.
         begun = None if state.unknown_for == RESTORED else state.since(Stage.SENDING)
@@ -150,8 +156,9 @@ class Reconciliation:
         """What the EHR shows; None when it could not be asked and the write was postponed or parked instead."""
         try:
             transport = self._ehrs.under_grant_of(lease.tenant_id, state.launch_id, lease.writeback_id)
+            adapter, payload = self._adapter_and_payload(lease, state)
             with self._pace.exchange(lease.tenant_id):
-                return question(self._ehrs.adapter(lease.tenant_id), transport, state, self._payload(lease, state))
+                return question(adapter, transport, state, payload)
         except NeedsSignIn as ended:
             self._record(lease, park_without_grant(ended))
         except ClientRefused:
@@ -171,9 +178,10 @@ class Reconciliation:
             self._wait(lease, state, "unreadable", error.retry_after_seconds)
         return None
 
-    def _payload(self, lease: Lease, state: WritebackState) -> bytes:
+    def _adapter_and_payload(self, lease: Lease, state: WritebackState) -> tuple[VendorAdapter, bytes]:
         with self._database.read() as tx:
-            return self._artifacts.open(tx, lease.tenant_id, state.queued.payload)
+            payload = self._artifacts.open(tx, lease.tenant_id, state.queued.payload)
+            return self._ehrs.seeker(tx, lease.tenant_id), payload
 
     def _postpone(self, lease: Lease, due_at: datetime) -> None:
         """Only the due time moves: nothing happened that the log should hold."""

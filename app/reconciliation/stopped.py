@@ -1,4 +1,4 @@
-"""A person ends what stopped: looks again, or says what became of it. Nothing here writes to the EHR."""
+"""A person ends what stopped: looks again, says what became of it, or wakes it. Nothing here writes to the EHR."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,13 @@ from app.db import Database
 from app.errors import BadInput
 from app.ids import LaunchId, TenantId, WritebackId
 from app.outbox import rows as outbox
+from app.outbox.dead_letters import revive
 from app.outbox.rows import Partition
 from app.reconciliation import followed
 from app.tenants import launches
 from app.tenants.ehr import Signer
+from app.tenants.events import TenantWriteWoken
+from app.tenants.tenant_log import record
 from app.writebacks.commands import ResumeWrite, SettleWrite
 from app.writebacks.endings import OUTCOMES, REFERENCE, Ending, Person, endings_for
 from app.writebacks.handlers import WritebackCommands, load
@@ -61,6 +64,19 @@ class Stopped:
                 outbox.stop(tx, writeback_id)
         if chosen is Ending.LOOK_AGAIN and state.stage is Stage.PARKED:
             self._ring(Partition(tenant_id, state.queued.workflow))
+
+    def wake(self, tenant_id: TenantId, writeback_id: WritebackId, *, actor: str) -> None:
+        """Have a dead letter worked on again: what broke on it was mended, or may have been.
+
+        Raises `BadInput` for a write that is none.
+        """
+        with self._database.write() as tx:
+            now = self._clock()
+            partition = revive(tx, tenant_id, writeback_id, now)
+            if partition is None:
+                raise BadInput("This write was not put aside.", "Load the page again and read where it stands now.")
+            record(tx, tenant_id, TenantWriteWoken(writeback_id=writeback_id), actor=actor, now=now)
+        self._ring(partition)
 
     def _look_again(
         self,

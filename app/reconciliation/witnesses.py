@@ -3,15 +3,12 @@
 import json
 from typing import Any
 
-from app.reconciliation.held import Found
+from app.reconciliation.held import Found, is_replaced
 from app.tenants.reading import Reader
 from app.writebacks.events import WritebackQueued
 from vendors.contract import VendorAdapter
 from vendors.errors import NotFound, VendorError
 from vendors.transport import FHIRTransport
-
-REPLACED_BY = "replaced-by"
-ANOTHER = "other-resource"  # the old id leads to the record that survives (vendors/transport.py)
 
 
 def who_changed(
@@ -43,13 +40,11 @@ def is_merged(reader: Reader, patient: str) -> bool | None:
     if not reader.reads_patients:
         return None
     try:
-        stored = reader.transport.read("Patient", patient.removeprefix("Patient/"))
+        return is_replaced(reader.transport, patient)
     except NotFound as gone:
         return None if reader.is_a_visitors or gone.status is None else True
-    except VendorError as error:
-        return True if ANOTHER in error.issue_codes else None
-    is_replaced = any(link.get("type") == REPLACED_BY for link in _list(stored.resource, "link"))
-    return is_replaced or stored.resource.get("active") is False
+    except VendorError:
+        return None
 
 
 def _list(resource: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from threading import local
 from typing import Literal
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 
@@ -23,13 +23,16 @@ from app.tenants.registrations import DEFAULT_QUEUE, Tenant, load_files
 from app.tenants.tables import registrations as table
 
 Origin = Literal["file", "database"]
+# Made once: asked before every look-up, and before every send.
+_NEWEST = select(func.max(table.c.revision))
+_RETIRED_AT = select(table.c.retired_at).where(table.c.tenant_id == bindparam("which"))
 
 log = get_logger()
 
 
 @dataclass(frozen=True)
-class _Known:
-    """The directory at one revision of the database."""
+class Known:
+    """The directory at one revision of the database; opaque to whoever holds it."""
 
     revision: int = 0
     live: Mapping[str, Tenant] = field(default_factory=dict)
@@ -54,10 +57,14 @@ class Tenants:
         self._known = self._with({}, {}, 0)
         self._thread = local()
 
+    def as_now(self) -> Known:
+        """The directory as it is now, for `steady`."""
+        return self._current()
+
     @contextmanager
-    def steady(self) -> Iterator[None]:
-        """Within it this thread sees one registration of each tenant, looked up once; who retires is still seen."""
-        self._thread.known = self._current()
+    def steady(self, known: Known) -> Iterator[None]:
+        """Within it `require` gives this thread what was `known`, without a look-up; who retires is still seen."""
+        self._thread.known = known
         try:
             yield
         finally:
@@ -102,16 +109,14 @@ class Tenants:
         """Whether the tenant is live as `tx` sees it; it takes no second connection from whoever has one."""
         if tenant_id in self._files:
             return True
-        mine = select(table.c.retired_at).where(table.c.tenant_id == tenant_id)
-        row = tx.execute(mine).one_or_none()
+        row = tx.execute(_RETIRED_AT, {"which": tenant_id}).one_or_none()
         return row is not None and row.retired_at is None
 
     def holds_live(self, tx: Connection, tenant_id: str) -> bool:
         """Whether the tenant is live, and stays so until `tx` ends: whoever retires it waits for that."""
         if tenant_id in self._files:
             return True
-        mine = select(table.c.retired_at).where(table.c.tenant_id == tenant_id).with_for_update(read=True)
-        row = tx.execute(mine).one_or_none()
+        row = tx.execute(_RETIRED_AT.with_for_update(read=True), {"which": tenant_id}).one_or_none()
         return row is not None and row.retired_at is None
 
     def queue_of(self, tenant_id: str, workflow: str) -> str:
@@ -131,12 +136,12 @@ class Tenants:
         named = sorted({workflow.queue for tenant in self for workflow in tenant.workflows} - {DEFAULT_QUEUE})
         return (DEFAULT_QUEUE, *named)
 
-    def _current(self) -> _Known:
+    def _current(self) -> Known:
         if self._database is None:
             return self._known
         try:
             with self._database.read() as tx:
-                revision = tx.execute(select(func.max(table.c.revision))).scalar() or 0
+                revision = tx.execute(_NEWEST).scalar() or 0
                 if revision != self._known.revision:
                     rows = tx.execute(select(table).order_by(table.c.tenant_id)).all()
                     live = {row.tenant_id: row.document for row in rows if row.retired_at is None}
@@ -146,7 +151,7 @@ class Tenants:
             log.warning("registrations_unread", error=type(error).__name__)
         return self._known
 
-    def _with(self, live: Mapping[str, str], retired: Mapping[str, str], revision: int) -> _Known:
+    def _with(self, live: Mapping[str, str], retired: Mapping[str, str], revision: int) -> Known:
         # A file wins over a row of the same id: it was put there later, and by whoever runs this server.
         added = {one: tenant for one, tenant in _read(live).items() if one not in self._files}
         gone = {one: tenant for one, tenant in _read(retired).items() if one not in self._files}
@@ -154,7 +159,7 @@ class Tenants:
             **dict.fromkeys((*added, *gone), "database"),
             **dict.fromkeys(self._files, "file"),
         }
-        return _Known(revision, self._files | added, gone, origins)
+        return Known(revision, self._files | added, gone, origins)
 
 
 def load_tenants(folder: Path, environment: Mapping[str, str], database: Database | None = None) -> Tenants:

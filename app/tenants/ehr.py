@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import requests
+from sqlalchemy import Connection
 
 from app.db import Database
 from app.errors import Corrupt, NeedsSignIn, TryAgain
 from app.ids import LaunchId, TenantId
-from app.tenants import launches
+from app.tenants import identifiers, launches
 from app.tenants.directory import Tenants
 from app.tenants.launches import Launch
 from app.tenants.registrations import Tenant
@@ -65,6 +66,14 @@ class EHRs:
     def adapter(self, tenant_id: TenantId) -> VendorAdapter:
         """What this tenant's EHR can do."""
         return self._adapters[self.tenant(tenant_id).vendor]
+
+    def seeker(self, tx: Connection, tenant_id: TenantId) -> VendorAdapter:
+        """The adapter for finding again what was sent; one whose EHR drops our identifier never trusts a search for it.
+
+        Raises `Misconfigured` as `tenant` does.
+        """
+        adapter = self.adapter(tenant_id)
+        return adapter if identifiers.are_kept(tx, tenant_id) else adapter.without_identifiers()
 
     def under_grant_of(self, tenant_id: TenantId, launch_id: LaunchId, correlation_id: str = "") -> FHIRTransport:
         """A transport that carries this launch's own token to the address that it was granted for, for reading.

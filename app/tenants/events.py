@@ -1,4 +1,4 @@
-"""What happens around a launch, and to a tenant: its registration, keys, secrets, switches and phases."""
+"""What happens around a launch, and to a tenant: its registration, keys, secrets, switches, phases, writes woken."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -94,6 +94,23 @@ class TenantSecretKept(Event):
     tag: ClassVar[str] = "tenant:secret:kept"
 
     name: str
+
+
+class TenantIdentifierLost(Event):
+    """The EHR stored a write without our identifier, for the first time: no absence proves anything there any more."""
+
+    tag: ClassVar[str] = "tenant:identifier:lost"
+
+    resource_type: str
+    writeback_id: str
+
+
+class TenantWriteWoken(Event):
+    """A write that our own code had broken on was given to the workers again."""
+
+    tag: ClassVar[str] = "tenant:write:woken"
+
+    writeback_id: str
 
 
 class LaunchWasEnded(Event):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, update
 
 from app.errors import NeedsSignIn
 from app.ids import LaunchId, TenantId
@@ -16,6 +16,8 @@ from app.tenants.tables import grants
 
 # A token must outlive the longest request it may be used for (connect, wait and read: 85 s) and a little clock skew.
 MARGIN = timedelta(seconds=100)
+# Made once: read before every exchange.
+_OF = select(grants).where(grants.c.launch_id == bindparam("launch"), grants.c.tenant_id == bindparam("tenant"))
 ENDED = "Your access to the EHR for this chart has ended."
 
 
@@ -73,7 +75,7 @@ class Grants:
 
     def find(self, tx: Connection, tenant_id: TenantId, launch_id: LaunchId) -> StoredGrant | None:
         """The grant of this launch as it is stored, whatever became of it."""
-        row = tx.execute(select(grants).where(_of(tenant_id, launch_id))).one_or_none()
+        row = tx.execute(_OF, {"launch": launch_id, "tenant": tenant_id}).one_or_none()
         if row is None:
             return None
         sealed = Sealed(row.ciphertext, row.wrapped_key, row.key_id)

@@ -6,11 +6,11 @@ each other, and a launch started by somebody else cannot attach itself to this b
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from app.errors import LaunchEnded, NotFound
 from app.event_log.canonical import digest
@@ -23,6 +23,8 @@ ENDED = {
     "another_person": "This session ended when another person started Countersign in this browser.",
     "tenant_retired": "Your organisation has ended its use of Countersign.",
 }
+
+_BY_ID = select(launches).where(launches.c.launch_id == bindparam("which"))  # made once: each request and send asks
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,18 @@ def hold_open(tx: Connection, launch_id: str, now: datetime) -> None:
     Asked first in the transaction: whoever ends a launch takes this row's lock before any other too. Raises
     `NotFound`, and `LaunchEnded` when the launch ended, or expired, after the page's request was let in.
     """
-    query = select(launches).where(launches.c.launch_id == launch_id).with_for_update(read=True)
-    row = tx.execute(query).one_or_none()
-    if row is None:
+    hold_all_open(tx, {launch_id}, now)
+
+
+def hold_all_open(tx: Connection, launch_ids: Collection[str], now: datetime) -> None:
+    """The same for several, in the order in which whoever ends several takes them."""
+    query = select(launches).where(launches.c.launch_id.in_(launch_ids)).order_by(launches.c.launch_id)
+    rows = tx.execute(query.with_for_update(read=True)).all()
+    if len(rows) != len(launch_ids):
         raise NotFound("There is no such session.")
-    _require_not_ended(row)
-    _require_not_expired(row, now)
+    for row in rows:
+        _require_not_ended(row)
+        _require_not_expired(row, now)
 
 
 def end_of_others(tx: Connection, presented: Mapping[str, str], user: Launch, now: datetime) -> set[str]:
@@ -131,7 +139,7 @@ def _holds(row: Row[tuple[object, ...]], secret: str) -> bool:
 
 
 def _row(tx: Connection, launch_id: str) -> Row[tuple[object, ...]]:
-    row = tx.execute(select(launches).where(launches.c.launch_id == launch_id)).one_or_none()
+    row = tx.execute(_BY_ID, {"which": launch_id}).one_or_none()
     if row is None:
         raise NotFound("There is no such session.")
     return row

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from app.clock import Clock
 from app.db import Database
@@ -12,11 +12,13 @@ from app.tenants.registrations import Phase, Tenant
 from app.tenants.tables import rollout_phases as table
 from app.tenants.tenant_log import record
 
+# Made once: asked before every send.
+_SET_TO = select(table.c.phase).where(table.c.tenant_id == bindparam("tenant"), table.c.workflow == bindparam("which"))
+
 
 def phase_in_force(tx: Connection, tenant: Tenant, workflow: str) -> Phase:
     """The phase of a workflow now."""
-    mine = (table.c.tenant_id == tenant.id) & (table.c.workflow == workflow)
-    set_to = tx.execute(select(table.c.phase).where(mine)).scalar_one_or_none()
+    set_to = tx.execute(_SET_TO, {"tenant": tenant.id, "which": workflow}).scalar_one_or_none()
     return Phase(set_to) if set_to else tenant.registered_phase(workflow)
 
 

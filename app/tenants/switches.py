@@ -7,7 +7,7 @@ Reading is never switched off: what may already stand in the chart must still be
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select
 
 from app.clock import Clock
 from app.db import Database
@@ -21,6 +21,13 @@ from vendors.entry_values import RESOURCE_OF
 # What we write, and so what can be switched off by kind.
 RESOURCES = ("DocumentReference", "Provenance", *RESOURCE_OF.values())
 LONGEST_REASON = 500
+# Made once: asked before every send.
+_COVERING = (
+    select(table.c.tenant_id)
+    .where(table.c.tenant_id == bindparam("tenant"))
+    .where(or_(table.c.workflow == "", table.c.workflow == bindparam("for_workflow")))
+    .where(or_(table.c.resource == "", table.c.resource == bindparam("for_resource")))
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,8 @@ class Switch:
 
 def is_off(tx: Connection, tenant_id: str, workflow: str, resource: str) -> bool:
     """Whether writing this kind of resource in this workflow is off, by whichever switch covers it."""
-    covering = (
-        (table.c.tenant_id == tenant_id)
-        & or_(table.c.workflow == "", table.c.workflow == workflow)
-        & or_(table.c.resource == "", table.c.resource == resource)
-    )
-    return tx.execute(select(table.c.tenant_id).where(covering).limit(1)).first() is not None
+    asked = {"tenant": tenant_id, "for_workflow": workflow, "for_resource": resource}
+    return tx.execute(_COVERING, asked).first() is not None
 
 
 def turned_off(tx: Connection, tenant_id: str | None = None) -> tuple[Switch, ...]:

@@ -114,6 +114,16 @@ rollout_phases = Table(
     Column("changed_by", String(767), nullable=False),
 )
 
+# The first write of a tenant that its EHR stored without our identifier.
+lost_identifiers = Table(
+    "lost_identifiers",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("resource_type", String(64), nullable=False),
+    Column("writeback_id", String(32), nullable=False),
+    Column("seen_at", UTCDateTime, nullable=False),
+)
+
 launch_traces = Table(
     "launch_traces",
     metadata,

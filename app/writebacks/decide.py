@@ -138,7 +138,7 @@ def _regenerated(state: WritebackState, command: RegenerateWrite, keep: Keep) ->
 def _ended(state: WritebackState, command: CancelWrite | SupersedeWrite | SettleWrite) -> Event:
     match command:
         case CancelWrite():
-            if not state.can_be_taken_back:
+            if not state.can_be_cancelled:
                 raise Corrupt("A write that may have been executed cannot be taken back.")
             return WritebackCancelled(reason=command.reason)
         case SupersedeWrite():

@@ -6,13 +6,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.artifacts.store import ArtifactKind, ArtifactStore
-from app.errors import Corrupt, NotFound
+from app.errors import NotFound
 from app.event_log.append import append, hold_log
 from app.event_log.event import ArtifactRef
 from app.event_log.read import read_stream
 from app.ids import TenantId, WritebackId
 from app.outbox import rows as outbox
-from app.outbox.rows import Lease, Partition
+from app.outbox.rows import Lease
 from app.writebacks import ledger
 from app.writebacks.commands import (
     CancelWrite,
@@ -27,7 +27,6 @@ from app.writebacks.commands import (
     SupersedeWrite,
 )
 from app.writebacks.decide import decide
-from app.writebacks.events import CopyOffered, WritebackQueued
 from app.writebacks.state import RESTORED, Stage, WritebackState, fold
 
 WORKER = "system:worker"
@@ -51,44 +50,6 @@ def load(tx: Connection, tenant_id: TenantId, writeback_id: WritebackId) -> Writ
     if state.order is None:
         raise NotFound("There is no such write.")
     return state
-
-
-def queue(
-    tx: Connection,
-    tenant_id: TenantId,
-    writeback_id: WritebackId,
-    order: WritebackQueued,
-    *,
-    actor: str,
-    causation: str,
-    now: datetime,
-) -> Partition:
-    """Order a write, in the transaction that signed it; returns the partition to ring for afterwards.
-
-    Raises `Conflict` when its idempotency key was used for another payload, and `Corrupt` when it was used at all:
-    a note is signed once.
-    """
-    partition = Partition(tenant_id, order.workflow)
-    executed_by = ledger.order(tx, order.idempotency_key, tenant_id, writeback_id, order.payload_digest, now)
-    if executed_by != writeback_id:
-        raise Corrupt("This write was ordered before, by another signature.")
-    append(tx, tenant_id, stream_of(writeback_id), 0, [order], actor=actor, causation=causation, now=now)
-    outbox.put(tx, writeback_id, partition, now, order.launch_id, order.note_id)
-    return partition
-
-
-def offer_copy(
-    tx: Connection,
-    tenant_id: TenantId,
-    writeback_id: WritebackId,
-    offer: CopyOffered,
-    *,
-    actor: str,
-    causation: str,
-    now: datetime,
-) -> None:
-    """Hand the signed note over for copying, in the transaction that signed it."""
-    append(tx, tenant_id, stream_of(writeback_id), 0, [offer], actor=actor, causation=causation, now=now)
 
 
 class WritebackCommands:
@@ -141,6 +102,8 @@ class WritebackCommands:
     ) -> dict[WritebackId, WritebackState]:
         """Take those writes back of which certainly nothing was executed; returns the states before (F42).
 
+        What waits to be entered by hand is not to be entered any more.
+
         The rows are held first, as a worker does that begins an attempt: one of the two is first, and the other finds
         its lease overtaken or the attempt begun. All of them before the log, and in one order, so that nobody waits
         for each other for ever. Nothing is changed where it is too late.
@@ -151,7 +114,7 @@ class WritebackCommands:
         hold_log(tx, tenant_id)
         before = {one: load(tx, tenant_id, one) for one in ordered}
         for writeback_id, state in before.items():
-            if state.can_be_taken_back:
+            if state.can_be_cancelled:
                 self._carry_out(tx, tenant_id, writeback_id, state, CancelWrite(reason), actor, now)
                 outbox.stop(tx, writeback_id)
         return before

@@ -1,14 +1,19 @@
 """The idempotency ledger's two entries: a mutation was ordered; the EHR holds it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from app.db import insert_if_absent
-from app.errors import Conflict
+from app.db import insert_those_absent
+from app.errors import Conflict, Corrupt
 from app.event_log.canonical import canonical_json, digest
-from app.ids import WritebackId
+from app.ids import TenantId, WritebackId
 from app.writebacks.tables import ledger
+
+# Made once: each filed write goes through it.
+_CLOSE = update(ledger).where(ledger.c.writeback_id == bindparam("which"), ledger.c.filed_as.is_(None))
 
 
 def idempotency_key(
@@ -22,23 +27,36 @@ def idempotency_key(
     return digest(canonical_json([*parts, proposal_id] if proposal_id else parts))
 
 
-def order(
-    tx: Connection, key: str, tenant_id: str, writeback_id: WritebackId, payload_digest: str, now: datetime
-) -> WritebackId:
-    """Enter the mutation; returns the write-back that executes it, which is the first one ever ordered under `key`.
+@dataclass(frozen=True)
+class Mutation:
+    """One logical mutation, the write-back that is to execute it, and the digest of what it sends."""
 
-    Raises `Conflict` when the key was used for another payload.
+    idempotency_key: str
+    tenant_id: TenantId
+    writeback_id: WritebackId
+    payload_digest: str
+    created_at: datetime
+
+
+def order(tx: Connection, mutations: Sequence[Mutation]) -> None:
+    """Enter mutations, each for the first time. The caller's transaction must end when one was entered before.
+
+    Raises `Conflict` when its key was used for another payload, and `Corrupt` when it was used at all: a note is signed
+    once.
     """
-    row = {"idempotency_key": key, "tenant_id": tenant_id, "writeback_id": writeback_id}
-    if insert_if_absent(tx, ledger, row | {"payload_digest": payload_digest, "created_at": now}):
-        return writeback_id
-    known = tx.execute(select(ledger).where(ledger.c.idempotency_key == key)).one()
-    if known.payload_digest != payload_digest:
+    if mutations and insert_those_absent(tx, ledger, [vars(one) for one in mutations]) != len(mutations):
+        for one in mutations:
+            _require_first(tx, one)
+
+
+def _require_first(tx: Connection, mutation: Mutation) -> None:
+    known = tx.execute(select(ledger).where(ledger.c.idempotency_key == mutation.idempotency_key)).one()
+    if known.payload_digest != mutation.payload_digest:
         raise Conflict("The same write was ordered before with another content.", "Reload the page and read its state.")
-    return WritebackId(known.writeback_id)
+    if known.writeback_id != mutation.writeback_id:
+        raise Corrupt("This write was ordered before, by another signature.")
 
 
 def close(tx: Connection, writeback_id: WritebackId, filed_as: str, now: datetime) -> None:
     """Enter that the EHR holds the mutation as `filed_as`. Never overwrites an earlier entry."""
-    row = ledger.c.writeback_id == writeback_id
-    tx.execute(update(ledger).where(row, ledger.c.filed_as.is_(None)).values(filed_as=filed_as, filed_at=now))
+    tx.execute(_CLOSE, {"which": writeback_id, "filed_as": filed_as, "filed_at": now})

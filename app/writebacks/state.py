@@ -1,10 +1,9 @@
 """A write-back's state is a fold over its events. `TRANSITIONS` is the drawing of its life after signature."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.errors import Corrupt
 from app.event_log.event import ArtifactRef, Event
@@ -88,7 +87,8 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
     WritebackRejected: (frozenset({S.SENDING}), S.REJECTED),
     # At `verified` only the Provenance is left to send, and it too needs its signer's token.
     WritebackParked: (frozenset({S.QUEUED, S.SENDING, S.OUTCOME_UNKNOWN, S.FILED, S.VERIFIED}), S.PARKED),
-    WritebackCancelled: (frozenset({S.QUEUED, S.PARKED}), S.CANCELLED),  # from `parked`: only if parked from `queued`
+    # From `parked`: only if parked from `queued`.
+    WritebackCancelled: (frozenset({S.QUEUED, S.PARKED, S.AWAITING_COPY}), S.CANCELLED),
     WritebackRegenerated: (frozenset({S.QUEUED, S.PARKED}), SAME),  # only if nothing was ever sent
     WritebackSuperseded: (
         IN_CHART | {S.PARKED, S.AWAITING_COPY},
@@ -106,9 +106,11 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
 }
 
 
-@dataclass(frozen=True)
-class WritebackState:
-    """One write now. `version` is the version of its stream; `launch_id` names the grant that may send it."""
+class WritebackState(NamedTuple):
+    """One write now. `version` is the version of its stream; `launch_id` names the grant that may send it.
+
+    A tuple, since every event makes a new one and a tuple is copied several times faster than a dataclass.
+    """
 
     version: int = 0
     stage: Stage | None = None
@@ -147,6 +149,11 @@ class WritebackState:
     def can_be_taken_back(self) -> bool:
         """Whether certainly nothing of it was executed, and nothing is under way (F42)."""
         return self.stage is S.QUEUED or (self.stage is S.PARKED and self.parked_from is S.QUEUED)
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """The same, or it was only offered to be entered by hand, and nobody has said that it was."""
+        return self.can_be_taken_back or self.stage is S.AWAITING_COPY
 
     @property
     def was_never_sent(self) -> bool:
@@ -195,7 +202,7 @@ def evolve(state: WritebackState, recorded: Recorded) -> WritebackState:
         raise Corrupt(f"The event {event.tag} cannot follow the stage {state.stage}.")
     stage = stage or (state.parked_from if isinstance(event, WritebackResumed) else state.stage)
     times = (*state.times, (str(stage), recorded.recorded_at)) if stage is not state.stage else state.times
-    return replace(state, version=recorded.version, stage=stage, times=times, **_learnt(recorded, before=state))
+    return state._replace(version=recorded.version, stage=stage, times=times, **_learnt(recorded, before=state))
 
 
 def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:

@@ -158,4 +158,4 @@ def load_people() -> list[Person]:
 
 
 def _read(file: Path) -> object:
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+    return yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)

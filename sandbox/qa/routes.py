@@ -27,6 +27,7 @@ def qa_routes(ehrs: Mapping[str, EHR]) -> Blueprint:
 
     _add_records(routes, chosen)
     _add_resources(routes, chosen)
+    _add_clinicians(routes, chosen)
     _add_faults(routes, chosen)
     _add_clients(routes, chosen)
     add_chart(routes, chosen)
@@ -72,6 +73,18 @@ def _add_resources(routes: Blueprint, chosen: Chosen) -> None:
         if store.read(resource_type, resource_id) is None:
             abort(404)
         return jsonify(store.update({**request.get_json(), "resourceType": resource_type, "id": resource_id}))
+
+
+def _add_clinicians(routes: Blueprint, chosen: Chosen) -> None:
+    @routes.post("/practitioners")
+    def hire(name: str) -> tuple[Response, int]:
+        """Somebody more who can open charts: `{"name": "Dr. Ada Lovelace"}`."""
+        words = str(request.get_json()["name"])
+        title, *given, family = words.split()
+        called = {"text": words, "prefix": [title], "given": given, "family": family}
+        return jsonify(
+            chosen(name).store.create({"resourceType": "Practitioner", "active": True, "name": [called]})
+        ), 201
 
 
 def _add_faults(routes: Blueprint, chosen: Chosen) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from app.chaos.ehr import NAMES
-from app.chaos.faults import KINDS, Fault
-from app.chaos.history import Act, Doing, History, Note, draw
+from app.chaos.faults import KINDS, OF_NOTICES, Fault
+from app.chaos.history import ENTRIES, Act, Doing, History, Note, draw
 from app.chaos.play import play
 from app.chaos.shrink import shortest
 from app.chaos.simulation import play_some, quiet
@@ -15,8 +15,6 @@ from app.publication.publish import LATEST_START
 
 REFERENCE = (Note(0, 0, 0),)
 SIGN_AND_WORK = (Act(Doing.SIGN), Act(Doing.WORK))
-# The steps of one sound filing, from the claim to the read-back, lie among these.
-STEPS_OF_A_FILING = range(110, 180)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +31,7 @@ def test_random_histories_keep_every_promise() -> None:
     assert document.pop("violations") == []
     assert document.pop("writes") > 8
     assert document.pop("faults")
+    assert document.pop("remade") == 0
     assert document == {
         "histories": 8, "seed": 20261122, "lost": 0, "duplicated": 0, "wrong_token": 0, "unsettled": 0
     }  # fmt: skip
@@ -42,7 +41,8 @@ def test_a_worker_that_stood_still_after_it_began_sends_nothing(world: World) ->
     """F32: wherever it stands still beyond its lease, the EHR is not asked to make a second document."""
     longer = LATEST_START.total_seconds() * 60
     with quiet():
-        for at in STEPS_OF_A_FILING[::4]:
+        signed, filed = play(world, History(REFERENCE, SIGN_AND_WORK, ()), "sound").steps
+        for at in range(signed, filed, (filed - signed) // 16):
             history = History(REFERENCE, SIGN_AND_WORK, (Fault("paused", at, longer),))
             assert play(world, history, f"paused-{at}").violations == [], f"standing still at step {at}"
 
@@ -67,6 +67,51 @@ def test_a_write_in_doubt_is_never_made_twice_at_any_ehr(world: World, ehr: str)
             assert play(world, history, f"{ehr}-{fault.kind}").violations == [], fault
 
 
+# Long enough for two absences, and for the second send.
+UNTIL_SENT_AGAIN = (Act(Doing.WAIT, seconds=150), Act(Doing.SWEEP), Act(Doing.WORK)) * 4
+
+
+def test_what_a_person_deleted_before_we_could_look_is_remade_and_counted_apart(world: World) -> None:
+    """I1, F27: two were made and one is live; two by a person's hand are put before a person, which is checked too."""
+    remade = (*SIGN_AND_WORK, Act(Doing.DELETE), *UNTIL_SENT_AGAIN)
+    with quiet():
+        for name, acts in (("remade", remade), ("brought-back", (*remade, Act(Doing.BRING_BACK)))):
+            outcome = play(world, History(REFERENCE, acts, (Fault("reply_lost", 0),)), name)
+            assert (outcome.remade, outcome.violations) == (1, []), name
+
+
+@pytest.mark.parametrize("ehr", NAMES)
+def test_entries_in_doubt_are_never_made_twice_either(world: World, ehr: str) -> None:
+    """F06, F10, I1, I3, I4: a vital sign, a problem, a task and a patch of the visit, each with its answer lost."""
+    notes = (Note(NAMES.index(ehr), 0, 0, ENTRIES),)
+    every_answer_lost = tuple(Fault("reply_lost", at) for at in range(1 + len(ENTRIES)))
+    with quiet():
+        outcome = play(world, History(notes, SIGN_AND_WORK, every_answer_lost), f"entry-{ehr}")
+    assert (outcome.violations, outcome.remade) == ([], 0)
+    assert outcome.faults["reply_lost"] > 1
+
+
+THERE = (Doing.EDIT, Doing.INVALIDATE, Doing.DELETE, Doing.MERGE, Doing.GO_BACK)
+
+
+@pytest.mark.parametrize("doing", THERE)
+def test_whatever_people_do_in_the_ehr_is_found_and_said(world: World, doing: Doing) -> None:
+    """F28, F43, F44, I4, I7: of the note and of its entries."""
+    notes = (Note(0, 0, 0, ENTRIES),)
+    with quiet():
+        outcome = play(world, History(notes, (*SIGN_AND_WORK, Act(doing)), ()), f"there-{THERE.index(doing)}")
+    assert (outcome.violations, outcome.writes) == ([], 5)
+
+
+def test_notices_may_come_twice_late_and_forged(world: World) -> None:
+    """F31: they are reasons to look, and the forged ones are not even that."""
+    acts = (*SIGN_AND_WORK, *(Act(Doing.EDIT), Act(Doing.TELL), Act(Doing.SWEEP)) * len(OF_NOTICES))
+    faults = tuple(Fault(kind, at, 100) for at, kind in enumerate(OF_NOTICES))
+    with quiet():
+        outcome = play(world, History(REFERENCE, acts, faults), "notices")
+    assert (outcome.violations, outcome.faults) == ([], dict.fromkeys(OF_NOTICES, 1))
+
+
 def test_a_correction_waits_where_what_it_corrects_waits_for_a_person(world: World) -> None:
     """F41, I7: the parked original is what the page shows; its correction neither leaves nor counts as forgotten."""
     acts = (*SIGN_AND_WORK, Act(Doing.CORRECT), Act(Doing.WORK))
@@ -79,7 +124,8 @@ def test_a_killed_worker_holds_the_whole_note_until_its_lease_ends_and_no_longer
     """F05, I7: the correction is due at once, and waits all the same until somebody may have its note again."""
     acts = (Act(Doing.SIGN, after=30), Act(Doing.CORRECT), Act(Doing.WORK, after=2))
     with quiet():
-        for step in range(268, 281):  # about where the worker takes the note
+        _, corrected, _ = play(world, History(REFERENCE, acts, ()), "not-killed").steps
+        for step in range(corrected, corrected + 13, 2):  # where the worker takes the note
             history = History(REFERENCE, acts, (Fault("killed", step),))
             assert play(world, history, f"killed-at-{step}").violations == [], step
 

@@ -12,6 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SECRETS = {
     "POSTGRES_PASSWORD": "0f6d3c2b1a",
+    "COUNTERSIGN_WEB_PASSWORD": "9e8d7c6b5a",
     "COUNTERSIGN_SEALING_KEYS": "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     "COUNTERSIGN_LAKESIDE_SECRET": "a-secret-of-the-compose-file",
 }

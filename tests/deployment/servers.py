@@ -17,8 +17,8 @@ STARTED_WITHIN_SECONDS = 20
 
 
 @contextmanager
-def postgresql_on_tcp(port: int, user: str, password: str, database: str) -> Iterator[None]:
-    """A PostgreSQL that asks for a password, as the image's does."""
+def postgresql_on_tcp(port: int, user: str, password: str, database: str, first: str) -> Iterator[None]:
+    """A PostgreSQL that asks for a password and runs a script at `first`, as the image does."""
     # Directly below /tmp: as root the server runs as another user, who may not enter pytest's directories.
     home = Path(tempfile.mkdtemp(prefix="countersign-postgresql-"))
     server = PostgresServer(home / "data", cleanup_mode=None)
@@ -31,6 +31,7 @@ def postgresql_on_tcp(port: int, user: str, password: str, database: str) -> Ite
         with psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres", autocommit=True) as admin:
             admin.execute(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
             admin.execute(f"CREATE DATABASE {database} OWNER {user}")
+            admin.execute(first)
             access = server.pgdata / "pg_hba.conf"
             access.write_text(re.sub(r"^(host .*)\btrust$", r"\1scram-sha-256", access.read_text(), flags=re.MULTILINE))
             admin.execute("SELECT pg_reload_conf()")

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -35,7 +36,7 @@ def test_the_file_is_what_the_compose_specification_allows() -> None:
 
 
 def test_every_top_level_key_is_one_of_the_specification() -> None:
-    assert {key for key in COMPOSE.document if not key.startswith("x-")} == {"name", "services", "volumes"}
+    assert {key for key in COMPOSE.document if not key.startswith("x-")} == {"configs", "name", "services", "volumes"}
 
 
 @pytest.mark.parametrize("name", COMPOSE.ours)
@@ -56,9 +57,12 @@ def test_every_variable_is_a_setting_or_is_named_by_a_tenants_file(name: str) ->
     assert set(SERVICES[name].get("environment", {})) <= settings | named
 
 
-def test_all_processes_get_the_same_environment() -> None:
-    given = [SERVICES[name]["environment"] for name in ("migrate", "web", "worker", "sweeper")]
-    assert all(one == given[0] for one in given)
+def test_all_processes_get_the_same_environment_and_only_the_migration_is_the_tables_owner() -> None:
+    given = {name: dict(SERVICES[name]["environment"]) for name in ("migrate", "web", "worker", "sweeper")}
+    roles = {name: urlsplit(one.pop("COUNTERSIGN_DATABASE_URL")).username for name, one in given.items()}
+    assert all(one == given["web"] for one in given.values())
+    assert roles == {"migrate": "countersign", **dict.fromkeys(("web", "worker", "sweeper"), "countersign_web")}
+    assert roles["migrate"] == SERVICES["postgres"]["environment"]["POSTGRES_USER"]
 
 
 def test_nothing_of_the_embedded_defaults_is_left_in_use() -> None:
@@ -74,6 +78,8 @@ def test_no_secret_stands_in_the_file() -> None:
     assert len(written) == 4, written
     assert all("<from .env>" in value for value in written), written
     assert re.search(r"//countersign:<from \.env>@postgres", text)
+    assert re.search(r"//countersign_web:<from \.env>@postgres", text)
+    assert "LOGIN PASSWORD '<from .env>'" in text
 
 
 def test_every_secret_is_asked_for_and_explained_in_the_example() -> None:

@@ -107,7 +107,11 @@ def deployed(home: Path) -> Iterator[Deployment]:
         deployment.start("sandbox")
         stack.enter_context(
             postgresql_on_tcp(
-                int(postgres), database["POSTGRES_USER"], database["POSTGRES_PASSWORD"], database["POSTGRES_DB"]
+                int(postgres),
+                database["POSTGRES_USER"],
+                database["POSTGRES_PASSWORD"],
+                database["POSTGRES_DB"],
+                file.document["configs"]["roles"]["content"],
             )
         )
         stack.enter_context(redis_on_tcp(int(queue), file.services["redis"]["command"][1:], home / "redis"))

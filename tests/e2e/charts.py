@@ -1,11 +1,11 @@
 """The charts that the browser tests open, and what a clinician does in them, as steps.
 
-Countersign keeps one note for each chart, visit and clinician, so every test asks for a chart that nobody has used.
+Countersign keeps one note for each chart, visit and clinician, so every test asks for a chart that nobody has used: it
+is opened by a clinician who was hired for such tests, and for whom there is always another.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import product
 from urllib.parse import urlencode
 
 from playwright.sync_api import Frame, FrameLocator, Locator, Page, expect
@@ -69,27 +69,34 @@ class Chart:
 
 
 class Charts:
-    """Hands out charts that have no note yet."""
+    """Hands out charts that have no note yet. They never run out: who has seen every patient is relieved by another."""
 
     def __init__(self, sandbox: RunningSandbox) -> None:
         self._sandbox = sandbox
-        self._people = {ehr: list(sandbox.qa(ehr, "resources/Practitioner")) for ehr in ("epic", "athenaone")}
-        self._used = {self.shared()}
+        self._endless: dict[tuple[str, tuple[str, ...]], Iterator[Chart]] = {}
 
     def fresh(self, ehr: str = "epic", *patients: str) -> Chart:
-        """A chart with plan items to confirm, a visitor's or one of these patients', by a clinician who is left."""
-        chart = next(chart for chart in self._all(ehr, patients or VISITORS) if chart not in self._used)
-        self._used.add(chart)
-        return chart
+        """A chart with plan items to confirm, a visitor's or one of these patients', that nobody else is given.
+
+        Of several patients, two calls give two.
+        """
+        wish = (ehr, patients or VISITORS)
+        return next(self._endless.setdefault(wish, self._by_locums(*wish)))
 
     def shared(self) -> Chart:
         """The chart of the tests that look at launches only: its note may exist already, and is never signed."""
-        return next(self._all("athenaone", QUIET))
+        doctor = self._sandbox.qa("athenaone", "resources/Practitioner")[0]
+        return self._chart("athenaone", QUIET[0], doctor)
 
-    def _all(self, ehr: str, patients: tuple[str, ...]) -> Iterator[Chart]:
-        ids = {patient["name"]: patient["id"] for patient in self._sandbox.qa(ehr, "patients")}
-        for doctor, name in product(self._people[ehr], patients):
-            yield Chart(self._sandbox, ehr, ids[name], doctor["id"], doctor["name"][0]["text"])
+    def _by_locums(self, ehr: str, patients: tuple[str, ...]) -> Iterator[Chart]:
+        while True:
+            locum = self._sandbox.hire(ehr, "Dr. Lou Locum")
+            for patient in patients:
+                yield self._chart(ehr, patient, locum)
+
+    def _chart(self, ehr: str, patient: str, doctor: dict) -> Chart:
+        patient_id = self._sandbox.patient(ehr, patient)
+        return Chart(self._sandbox, ehr, patient_id, doctor["id"], doctor["name"][0]["text"])
 
 
 def open_in_chart(page: Page, chart: Chart) -> FrameLocator:

@@ -5,9 +5,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.e2e.charts import DRAFTED_MS, Charts, confirm_all, draft_in_window, last_plan_line, write
+from tests.e2e.charts import DRAFTED_MS, RIVERA, Charts, confirm_all, draft_in_window, last_plan_line, sign, write
+from tests.ehr import RunningSandbox
 
 pytestmark = pytest.mark.browser
+
+TWO_FRAMES = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
 
 def hold(held: list[Route]) -> Callable[[Route], None]:
@@ -86,6 +89,48 @@ def test_a_press_on_a_line_is_not_lost_when_the_line_above_it_is_redrawn(page: P
     page.mouse.up()
 
     expect(last.locator("textarea")).to_be_visible()
+
+
+def test_an_entry_that_is_declined_while_another_is_being_saved_is_declined_too(page: Page, charts: Charts) -> None:
+    draft_in_window(page, charts.fresh("epic", RIVERA))
+    answers: list[Route] = []
+    page.route("**/proposals/decision", hold(answers))
+    declines = page.locator("[data-proposal] [value=decline]")
+    with page.expect_request("**/proposals/decision"):
+        declines.nth(0).click()
+    declines.nth(1).click()
+
+    with page.expect_request("**/proposals/decision"):
+        answers[0].continue_()
+    expect(page.locator(".proposal.is-declined")).to_have_count(1)
+    answers[1].continue_()
+
+    expect(page.locator(".proposal.is-declined")).to_have_count(2)
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard"])
+def test_a_press_under_the_status_is_not_lost_when_it_says_something_new(
+    page: Page, charts: Charts, sandbox: RunningSandbox, by: str
+) -> None:
+    sandbox.arm("epic", fault="hang", interaction="create", resource_type="DocumentReference", seconds=2)
+    draft_in_window(page, charts.fresh())
+    answers: list[Route] = []
+    page.route("**/note/status", hold(answers))
+    with page.expect_request("**/note/status"):
+        sign(page)
+    offer = page.locator("#status .offers button").first
+    if by == "mouse":
+        press(page, offer)
+    else:
+        offer.focus()
+        page.keyboard.down("Space")
+
+    says_more = f"{page.locator('#status').inner_html()}<p>Something new.</p>"
+    with page.expect_response("**/note/status"):
+        answers[0].fulfill(json={"html": says_more, "place": "In the chart", "settled": False})
+    page.evaluate(TWO_FRAMES)  # long enough to be drawn, were it not for the press
+    with page.expect_navigation():
+        page.mouse.up() if by == "mouse" else page.keyboard.up("Space")
 
 
 def test_the_last_decision_leads_the_keyboard_on_to_the_sign_step(page: Page, charts: Charts) -> None:

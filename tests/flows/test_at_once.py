@@ -17,8 +17,8 @@ from app.projections.follower import catch_up, follow
 from app.projections.tables import projection_positions
 from app.projections.tables import write_status as status_rows
 from app.worker import sweep_once
-from app.writebacks import handlers as writebacks
 from app.writebacks.commands import ConfirmCopy
+from app.writebacks.docket import Docket, enter
 from app.writebacks.handlers import stream_of
 from app.writebacks.state import Stage
 from tests.races.at_once import at_once
@@ -228,5 +228,7 @@ def test_a_note_that_is_filed_by_api_cannot_be_said_to_be_copied(service: Servic
 def test_a_write_that_was_ordered_before_is_not_ordered_by_a_second_signature(service: Service) -> None:
     order = service.signed().writeback().queued
 
+    docket = Docket(service.parts.artifacts, EPIC, "a#b", service.clock())
+    docket.queue("another", order, "test")
     with pytest.raises(Corrupt), service.parts.database.write() as tx:
-        writebacks.queue(tx, EPIC, "another", order, actor="a#b", causation="test", now=service.clock())
+        enter(tx, docket)

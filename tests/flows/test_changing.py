@@ -197,6 +197,28 @@ def test_a_retraction_marks_the_note_and_its_content_survives(service: Service, 
     assert "Correct it" not in filed.get("/note").text
 
 
+def test_where_the_profile_says_so_a_retraction_is_a_patch_that_tests_what_it_changes(
+    service: Service, filed: OpenChart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C13, C38: only the status changes, on the version that was read; and once, though its answer is lost."""
+    adapter = service.parts.ehrs.adapter(filed.launch().tenant_id)
+    rule = adapter.profile.note.retraction.model_copy(update={"value": "patch"})
+    note = adapter.profile.note.model_copy(update={"retraction": rule})
+    monkeypatch.setattr(adapter, "profile", adapter.profile.model_copy(update={"note": note}))
+    before = in_chart(filed, filed.writeback())
+    service.ehr.arm(EHR, fault="commit_then_500", interaction="patch", resource_type="DocumentReference", times=1)
+
+    assert retract(filed).status_code == 303
+    pass_time(service, 4, seconds=31)
+
+    signed, retraction = writes(filed)
+    assert (signed.stage, retraction.stage, retraction.attempts) == (Stage.SUPERSEDED, Stage.VERIFIED, 1)
+    assert (retraction.queued.interaction, bool(retraction.queued.if_match)) == ("patch", True)
+    after = in_chart(filed, signed)
+    assert {**after, "meta": None} == {**before, "meta": None, "status": "entered-in-error"}
+    assert replays_to_the_byte(service)
+
+
 def test_a_note_that_has_not_left_is_taken_back_at_once(service: Service) -> None:
     """F42: no attempt begun, so it never leaves; pressing twice is pressing once."""
     chart = service.signed(ehr=EHR)
@@ -292,6 +314,16 @@ def test_where_the_ehr_takes_no_changes_the_corrected_text_is_copied(service: Se
     first, second = writes(chart)
     assert (first.stage, second.stage) == (Stage.VERIFIED, Stage.AWAITING_COPY)
     assert "Cough for six weeks, dry." in chart.get("/note").text
+
+
+def test_what_has_to_be_done_in_the_ehr_is_said_at_once_and_not_offered(service: Service) -> None:
+    """C38: an EHR that takes no retraction."""
+    chart = service.signed(ehr="epic")
+    service.work()
+    page, of = chart.get("/note").text, chart.note().state.signed.writeback_id
+    assert "Epic does not take this from Countersign. Do it in Epic." in page
+    assert f"/note/retract/{of}" not in page
+    assert "/note/change/correction" in page
 
 
 def test_a_correction_given_up_leaves_the_note_as_it_was_signed(service: Service, filed: OpenChart) -> None:

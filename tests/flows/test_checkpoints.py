@@ -21,7 +21,7 @@ from app.event_log.checkpoint import Checkpoint, Signer, Verifiers, notes_in
 from app.event_log.checkpoints import Checkpoints, append_note, file_of, signers, verify_checkpoints
 from app.event_log.recorded import GENESIS, chain_hash
 from app.event_log.tables import events, log_heads
-from app.event_log.tree import Tree
+from app.event_log.tree import Tree, beside
 from app.event_log.verify import verify
 from app.sealing import load_keyring
 from app.settings import Settings
@@ -160,6 +160,43 @@ def test_the_commands_verify_and_export_what_a_stranger_can_verify_alone(parts: 
     )
     (out / "events.jsonl").write_text("\n".join([lines[0].replace("osei", "nemo"), *lines[1:]]) + "\n")
     assert stranger(out, key) == (1, ["event 1: it was changed after it was recorded"])
+
+
+def test_one_event_is_proven_to_a_stranger_who_sees_nothing_else_of_the_log(
+    parts: Collaborators, tmp_path: Path
+) -> None:
+    """E41: against the newest checkpoint and a key that was kept elsewhere; changed in any part it is refused."""
+    run, out = CliRunner(), tmp_path / "proof"
+    key = run.invoke(countersign, ["log", "keys"]).stdout.split()[0]
+    assert run.invoke(countersign, ["log", "proof", TENANT, "100", str(out)]).exit_code == 0
+    assert stranger(out, key) == (0, [])
+    assert stranger(out, Signer.from_seed("countersign", b"x" * 32).verifier)[0] == 1
+    assert run.invoke(countersign, ["log", "proof", TENANT, "999999", str(tmp_path / "none")]).exit_code != 0
+
+    file = out / "proof.json"
+    proof = json.loads(file.read_text())
+    assert proof["event"]["sequence"] == 100
+    elsewhere = "the event does not stand in the log that the checkpoint was signed for"
+    for changed, problems in (
+        (proof | {"event": proof["event"] | {"actor": "nemo"}}, ["the event was changed after it was recorded"]),
+        (proof | {"path": proof["path"][::-1]}, [elsewhere]),
+        (proof | {"path": proof["path"][1:]}, [elsewhere]),
+        (proof | {"path": [*proof["path"], proof["path"][0]]}, [elsewhere]),
+    ):
+        file.write_text(json.dumps(changed))
+        assert stranger(out, key) == (1, problems)
+
+
+def test_a_proof_of_each_event_leads_to_the_root_in_logs_of_every_size() -> None:
+    """E39, E41: for every place of the first sixty logs, and for no other place."""
+    tree, leaves = Tree(), list[bytes]()
+    for size in range(1, 61):
+        leaves.append(str(size).encode())
+        tree = tree.grown(leaves[-1])
+        for index, leaf in enumerate(leaves):
+            path = beside(leaves, index)
+            assert standalone_verifier.climbed(leaf, index, size, path) == tree.root()
+            assert standalone_verifier.climbed(leaf, index + 1, size, path) != tree.root()
 
 
 def stranger(out: Path, key: str) -> tuple[int, list[str]]:

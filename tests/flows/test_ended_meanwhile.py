@@ -7,6 +7,7 @@ import pytest
 
 from app.errors import LaunchEnded
 from app.notes.commands import DecideClaim, EditClaim, RecordDraft
+from app.notes.entering import Entering
 from app.notes.sign import Signing
 from tests.service import OpenChart, Service
 
@@ -55,6 +56,60 @@ def test_a_note_is_not_signed_in_a_session_that_ended_while_the_ehr_was_asked(
     assert answer.status_code == 401
     assert "session" in answer.text
     assert chart.note().state.signed is None
+
+
+@pytest.fixture
+def before_it_is_entered(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    """Does something once after the note was read and rendered, and before its signature is entered."""
+    enter = Entering.enter
+
+    def install(act: Callable[[], Any]) -> None:
+        def late(self: Entering, *signature: Any) -> None:
+            monkeypatch.setattr(Entering, "enter", enter)
+            act()
+            enter(self, *signature)
+
+        monkeypatch.setattr(Entering, "enter", late)
+
+    return install
+
+
+def test_a_session_that_ends_just_before_the_signature_is_entered_signs_nothing(
+    service: Service, before_it_is_entered: Any
+) -> None:
+    """E12."""
+    chart = ready(service)
+    form, token = chart.sign_form(), chart.csrf()
+    before_it_is_entered(lambda: sign_out(chart))
+
+    assert chart.post("/sign", token=token, **form).status_code == 401
+    assert chart.note().state.signed is None
+
+
+def test_what_is_edited_just_before_the_signature_is_entered_is_not_signed_over(
+    service: Service, before_it_is_entered: Any
+) -> None:
+    """What was displayed is what is signed, or nothing is."""
+    chart = ready(service)
+    form, note = chart.sign_form(), chart.note()
+    claim = note.review.claims[0]
+    change = EditClaim(chart.launch(), note.note_id, claim.claim.id, claim.decision.revision, "Something else.")
+    before_it_is_entered(lambda: service.parts.notes.edit_claim(change))
+
+    assert chart.post("/sign", **form).status_code == 409
+    assert chart.note().state.signed is None
+
+
+def test_of_two_signatures_at_one_moment_the_later_one_finds_that_the_note_is_signed(
+    service: Service, before_it_is_entered: Any
+) -> None:
+    """F40."""
+    chart = ready(service)
+    form = chart.sign_form()
+    before_it_is_entered(lambda: chart.post("/sign", **form))
+
+    assert chart.post("/sign", **form).status_code == 303
+    assert len(chart.note().state.signatures) == 1
 
 
 @pytest.mark.parametrize("end", [sign_out, expire])

@@ -10,8 +10,9 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
+from app.outbox.pause import UNDELIVERED_TOO_LONG
 from app.outbox.relay import JOB_TIMEOUT_SECONDS
-from app.outbox.rows import Partition
+from app.outbox.rows import Partition, depths
 from app.outbox.tables import outbox
 from app.publication.drain import LONGEST_RUN, LONGEST_STEP
 from app.tenants.grants import MARGIN
@@ -223,3 +224,18 @@ def test_a_job_that_takes_too_long_for_redis_still_records_what_it_sent(
 
     assert (chart.writeback().stage, chart.writeback().attempts) == (Stage.VERIFIED, 1)
     assert len(our_notes(service, EHR)) == before + 1
+
+
+def test_a_provenance_that_is_not_taken_for_long_is_an_alarm_for_operations(service: Service) -> None:
+    """F29: the note is in the chart; that its Provenance still waits shows by its age."""
+    chart = service.signed(ehr=EHR)
+    arm(service, EHR, "answer_429", resource_type="Provenance", times=50)
+
+    pass_time(service, 5, minutes=8)
+    service.ehr.clear_faults(EHR)
+
+    assert (chart.writeback().stage, chart.writeback().provenance_settled) == (Stage.VERIFIED, False)
+    with service.parts.database.read() as tx:
+        waits = next(one for one in depths(tx, service.clock()) if one.partition.tenant_id == TENANTS[EHR])
+    assert waits.undelivered is not None
+    assert service.clock() - waits.undelivered > UNDELIVERED_TOO_LONG

@@ -16,13 +16,14 @@ from app.administrators.roles import Role
 from app.cli import reconcile as reconcile_command
 from app.reconciliation.tables import followed
 from app.tenants.registrations import BackendReading, Callbacks
+from app.tenants.tables import grants
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage
 from tests.ehr import RunningSandbox
 from tests.flows.admin_browser import an_administrator
 from tests.flows.test_changing import correct
 from tests.flows.test_proposals import approve, opened, writes
-from tests.flows.test_reconciling import pass_time
+from tests.flows.test_reconciling import our_notes, pass_time
 from tests.service import CLIENTS, OpenChart, Service
 
 pytestmark = pytest.mark.either_database
@@ -118,6 +119,34 @@ def test_a_note_that_the_ehr_lost_is_missing_after_two_looks_and_restored_when_i
     edit(service, "restore_backup", "", mark=mark)
 
 
+def test_a_note_that_a_person_brings_back_beside_its_remake_is_put_before_the_signer(service: Service) -> None:
+    """F27, I1, I7: deleted before we could ask, so it was sent again; the deletion undone, it stands there twice."""
+    chart = service.signed(ehr=EHR)
+    service.ehr.arm(EHR, fault="commit_then_drop", interaction="create", resource_type="DocumentReference", times=1)
+    known = our_notes(service, EHR)
+    service.work()
+    (first,) = set(our_notes(service, EHR)) - set(known)
+    edit(service, "delete", f"DocumentReference/{first}")
+    pass_time(service, 8, seconds=60)
+    assert (chart.writeback().stage, chart.writeback().attempts) == (Stage.VERIFIED, 2)
+    look(service)
+    assert chart.writeback().stage is Stage.VERIFIED
+
+    who = other_clinician(service, chart)
+    edit(service, "restore", f"DocumentReference/{first}", version=1, by=who)
+    look(service)
+    state = chart.writeback()
+    assert (state.stage, state.change_there, state.differences) == (Stage.OVERRIDDEN, "doubled", ())
+    assert state.changed_by == f"Practitioner/{who}"
+    assert "stands there twice" in chart.get("/note/stopped").text
+    look(service)
+    assert chart.writeback().version == state.version, "the same news twice"
+
+    edit(service, "invalidate", f"DocumentReference/{first}")
+    look(service)
+    assert chart.writeback().stage is Stage.VERIFIED
+
+
 def test_a_merged_patient_shows_on_the_note(service: Service) -> None:
     """F43: the note hangs on another chart now."""
     chart = service.signed(ehr=EHR, patient="Cho, Raymond")
@@ -141,6 +170,19 @@ def test_a_patient_merged_before_the_note_was_filed_shows_although_the_note_is_a
     assert "still stands in the old record" in chart.get("/note/stopped").text
     look(service)
     assert chart.writeback().version == state.version, "the same news twice"
+
+
+def test_a_note_in_doubt_is_not_sent_again_once_its_patient_was_merged(service: Service) -> None:
+    """F43, I1, I3: it went with the patient into another chart, where a search in the old one does not show it."""
+    chart = service.signed(ehr=EHR, patient="Cho, Raymond")
+    service.ehr.arm(EHR, fault="commit_then_drop", interaction="create", resource_type="DocumentReference", times=1)
+    known = our_notes(service, EHR)
+    service.work()
+    edit(service, "merge_patient", chart.launch().patient, into=service.ehr.patient(EHR, "Nair, Priya"))
+    pass_time(service, 8, seconds=60)
+    state = chart.writeback()
+    assert (state.stage, state.parked_for, state.attempts) == (Stage.PARKED, "conflict", 1)
+    assert len(set(our_notes(service, EHR)) - set(known)) == 1
 
 
 def test_who_reads_is_recorded_and_nobody_reads_without_a_right(service: Service, chart: OpenChart) -> None:
@@ -191,7 +233,7 @@ def test_the_signer_reads_what_became_of_the_note_and_accepts_it(service: Servic
 
     assert 'href="note/stopped"' in chart.get("/note").text
     page = chart.get("/note/stopped").text
-    for words in ("What changed?", f"names Practitioner/{who}", "nothing is overwritten", "your own access"):
+    for words in ("What changed?", f"names Practitioner/{who}", "nothing is overwritten", "Your own."):
         assert words in page
     assert "Changed by a colleague." in page
 
@@ -391,6 +433,27 @@ def test_after_a_restore_nothing_is_sent_before_the_ehr_was_asked(service: Servi
     service.clock.ahead *= 0
     other = service.signed(ehr=EHR, patient="Nair, Priya")
     assert other.writeback().stage is Stage.AWAITING_COPY  # sending stays off until a person turns it on
+
+
+def test_after_a_restore_an_absence_counts_only_from_when_the_write_was_doubted(service: Service) -> None:
+    """F50, F26, I3: what was sent after the backup may still be executed, however long ago it was signed."""
+    chart = service.signed(ehr=EHR, patient="Nair, Priya")
+    tenant = service.parts.tenants.require(chart.launch().tenant_id)
+    service.clock.advance(hours=1)
+    with service.parts.database.write() as tx:
+        tx.execute(update(grants).values(expires_at=service.clock() + timedelta(hours=1)))
+    assert service.parts.after_restore.begin(tenant, "cli:test") == 1
+
+    for _ in range(3):
+        service.work()
+        service.clock.advance(seconds=35)
+    state = chart.writeback()
+    assert (state.stage, state.absences) == (Stage.OUTCOME_UNKNOWN, 0)
+
+    for _ in range(4):
+        service.work()
+        service.clock.advance(seconds=35)
+    assert (chart.writeback().attempts, chart.writeback().parked_for) == (0, "switched_off")
 
 
 def test_the_command_lists_what_is_not_at_its_end(

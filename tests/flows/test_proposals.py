@@ -108,6 +108,7 @@ def test_every_approved_entry_becomes_its_own_write_under_the_signers_token_and_
     status = chart.status()
     assert status["settled"]
     assert status["html"].count("In the chart, and read back") == len(note_entries(chart))
+    assert status["html"].count("To change one of these, or to take it out, use Reference EHR.") == 1
 
 
 def note_entries(chart: OpenChart) -> tuple[Any, ...]:
@@ -154,6 +155,23 @@ def test_a_note_is_taken_back_with_its_entries_and_the_page_names_those_that_had
     assert stages == {"Condition": Stage.VERIFIED, "AllergyIntolerance": cancelled, "Observation": cancelled}
     assert (len(ours(chart, "Condition")), ours(chart, "AllergyIntolerance"), ours(chart, "Observation")) == (1, [], [])
     assert "Already sent when you took the note back, and not stopped: Chronic cough" in chart.get("/note").text
+
+
+def test_what_was_to_be_entered_by_hand_is_taken_back_with_its_note(service: Service) -> None:
+    """F42, I7: nobody is asked to enter what belongs to a note that is not to be; what was entered is said to be."""
+    chart = opened(service, ehr="epic")
+    approve(chart, "problem", "medication")
+    assert chart.sign().status_code == 303
+    entered, _, _ = next(one for one in note_entries(chart) if one[2] == "Condition")
+    assert chart.post(f"/note/entries/{entered}/entered").status_code == 303
+    for _ in range(2):
+        assert chart.post("/note/take-back").status_code == 303
+
+    stages = {kind: write.stage for kind, write in writes(chart).items()}
+    assert stages == {"Condition": Stage.COPIED, "MedicationRequest": Stage.CANCELLED}
+    page = chart.get("/note").text
+    assert "I entered it" not in page
+    assert "If you entered it in Epic already, remove it there" in page
 
 
 def test_an_ehr_that_takes_none_gets_none_and_the_clinician_enters_them_by_hand(service: Service) -> None:

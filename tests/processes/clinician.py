@@ -90,6 +90,7 @@ class Chart:
 
     browser: Browser
     home: str
+    _token: str = ""
 
     def get(self, page: str = "") -> requests.Response:
         response, _ = self.browser.follow(self.browser.get(self.home + page), self.home + page)
@@ -100,7 +101,9 @@ class Chart:
         return self.browser.post(self.home + page, {"csrf": self.csrf(), **form})
 
     def csrf(self) -> str:
-        return _hidden(self.get().text)["csrf"]
+        """The token of this launch's forms, read from its page once."""
+        self._token = self._token or _hidden(self.get().text)["csrf"]
+        return self._token
 
     def draft(self) -> None:
         response = self.post("draft")

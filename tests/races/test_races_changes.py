@@ -21,8 +21,9 @@ from app.publication import drain as draining
 from app.publication.drain import Drain, Tempo
 from app.tenants.directory import Tenants
 from app.writebacks.commands import ConfirmCopy
+from app.writebacks.docket import Docket, enter
 from app.writebacks.events import CopyOffered
-from app.writebacks.handlers import WritebackCommands, load, offer_copy
+from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import Stage, WritebackState
 from tests.races.conftest import Connect
 
@@ -74,7 +75,9 @@ def test_whoever_ends_a_write_and_whoever_lets_it_go_on_never_wait_for_each_othe
     commands = WritebackCommands(cast(Any, None))
     with mine.write() as tx:
         outbox.put(tx, write, PARTITION, NOW)
-        offer_copy(tx, TENANT, write, offer(), actor="a", causation="c", now=NOW)
+        docket = Docket(cast(Any, None), TENANT, "a", NOW)
+        docket.offer_copy(write, offer(), "c")
+        enter(tx, docket)
 
     def confirm() -> None:
         with theirs.write() as tx:

@@ -11,6 +11,7 @@ from app.errors import Fenced
 from app.ids import TenantId, WritebackId
 from app.outbox import pace as tenant_paces
 from app.outbox import rows as outbox
+from app.outbox.dead_letters import dead_letters
 from app.outbox.pace import BREAKS_AFTER, LONGEST_OPEN_SECONDS, OPEN_SECONDS, Pace
 from app.outbox.rows import MOST_CRASHES, Lease, Partition
 from app.outbox.tables import outbox as rows
@@ -285,9 +286,9 @@ def test_a_row_that_always_breaks_our_code_becomes_a_dead_letter_that_can_be_see
 
     assert world.claim() == ()
     with world.database.read() as tx:
-        assert [(one.writeback_id, one.why) for one in outbox.dead_letters(tx)] == [("w0", "KeyError")]
+        assert [(one.writeback_id, one.why) for one in dead_letters(tx)] == [("w0", "KeyError")]
     with world.database.write() as tx:
         outbox.wake(tx, WritebackId("w0"), world.now)
     with world.database.read() as tx:
-        assert outbox.dead_letters(tx) == []
+        assert dead_letters(tx) == []
     assert len(world.claim()) == 1

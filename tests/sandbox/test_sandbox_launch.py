@@ -18,6 +18,16 @@ def test_b15_a_launch_gets_a_code_and_its_exact_state_back(sandbox: RunningSandb
     assert back["code"]
 
 
+def test_a_clinician_who_was_hired_while_the_ehr_runs_opens_charts(sandbox: RunningSandbox) -> None:
+    hired = sandbox.hire("reference", "Dr. Ada King Lovelace")
+    assert hired["name"] == [
+        {"text": "Dr. Ada King Lovelace", "prefix": ["Dr."], "given": ["Ada", "King"], "family": "Lovelace"}
+    ]
+    app = App(sandbox, choice={"user": hired["id"]})
+    app.redeem(app.code())
+    assert sandbox.qa("reference", "tokens")[-1]["fhir_user"] == f"Practitioner/{hired['id']}"
+
+
 @pytest.mark.parametrize(
     "spoiled",
     [

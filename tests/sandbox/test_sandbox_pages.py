@@ -17,7 +17,13 @@ from tests.ehr import RunningSandbox, running_sandbox
 from tests.sandbox.smart_app import SECRET, TIMEOUT, App
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+FLAGS = [
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup",  # pages of Chromium's own, drawn for every window
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 LAUNCHERS = ["epic/launcher?patient=e1001&fault=frame_refused", "reference/launcher?fault=catch_fire", "ecw/launcher"]
 CHARTS = ["epic/charts/e1001", "athenaone/charts/a-195900.E-1001", "reference/charts/1001"]
 

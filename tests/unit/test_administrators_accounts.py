@@ -27,6 +27,9 @@ from tests.service import SettableClock
 PASSWORD = "four unrelated words here"
 
 
+pytestmark = pytest.mark.either_database
+
+
 class Console:
     """The administrators' side of the app, without pages."""
 

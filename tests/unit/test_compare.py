@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.reconciliation.compare import compare, same_words
-from app.reconciliation.renderings import shown_text
 from sandbox.qa.stored_text import REWRITES
 from vendors.contract import Related, StoredNote
+from vendors.renderings import shown_text
 
 TEXT = "HISTORY\n- Cough for five weeks.\n"
 LOINC = "http://loinc.org"

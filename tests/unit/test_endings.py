@@ -1,7 +1,5 @@
 """What ends a write that waits for a person, and who may end it."""
 
-from dataclasses import replace
-
 import pytest
 
 from app.notes.versions import ACCEPTED, IN_CHART_BY_HAND
@@ -69,5 +67,5 @@ def test_a_person_who_looked_at_unclear_sends_forgives_them() -> None:
     parked = evolve(parked, recorded(WritebackParked(reason=MANUAL)))
     resumed = evolve(parked, recorded(WritebackResumed(launch_id="launch-2")))
     assert (resumed.stage, resumed.unclear) == (Stage.QUEUED, 0)
-    other = evolve(replace(parked, parked_for="reauth"), recorded(WritebackResumed(launch_id="launch-2")))
+    other = evolve(parked._replace(parked_for="reauth"), recorded(WritebackResumed(launch_id="launch-2")))
     assert other.unclear == 5

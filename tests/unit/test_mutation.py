@@ -36,9 +36,7 @@ ROWS = [[cell.strip() for cell in line[1:-1].split("|")] for line in re.findall(
 
 
 def facts_of_all_kinds() -> list[ChangeFacts]:
-    several = itertools.product(
-        Asked, Standing, LANDINGS, WAYS, ("update", "patch", "none"), (True, False), (True, False)
-    )
+    several = itertools.product(Asked, Standing, LANDINGS, WAYS, ("update", "patch", "none"), (True, False))
     return [
         ChangeFacts(
             asked,
@@ -46,11 +44,9 @@ def facts_of_all_kinds() -> list[ChangeFacts]:
             landing,
             ways,
             retraction,  # type: ignore[arg-type]
-            takes_update=takes,
-            takes_patch=not takes,
             update_granted=granted,
         )
-        for asked, standing, landing, ways, retraction, takes, granted in several
+        for asked, standing, landing, ways, retraction, granted in several
     ]
 
 
@@ -58,10 +54,7 @@ def applies(row: list[str], facts: ChangeFacts) -> bool:
     asked, stands, new_note, takes, may_update = row[:5]
     route, why = facts.landing.route, facts.landing.reasons
     lands = not new_note or new_note == route or (new_note.endswith("switch") and set(why) & set(NOT_NOW))
-    taken = {
-        Asked.RETRACT: (facts.retraction,),
-        Asked.CHANGE_METADATA: ("update",) * facts.takes_update + ("patch",) * facts.takes_patch,
-    }.get(facts.asked, facts.ways)
+    taken = (facts.retraction,) if facts.asked is Asked.RETRACT else facts.ways
     return bool(
         (not asked or asked == facts.asked)
         and (not stands or facts.standing in stands.split(", "))
@@ -74,7 +67,7 @@ def applies(row: list[str], facts: ChangeFacts) -> bool:
 def told(row: list[str], facts: ChangeFacts) -> tuple[str, str]:
     move, reason = row[5], row[7]
     if ":" in move:
-        move = "by_hand" if facts.asked in (Asked.RETRACT, Asked.CHANGE_METADATA) else "copy"
+        move = "by_hand" if facts.asked is Asked.RETRACT else "copy"
     return move, reason
 
 

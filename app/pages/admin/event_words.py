@@ -12,6 +12,8 @@ WORDS = OF_NOTES | {
     "tenant:switch:turned": "turned a switch",
     "tenant:phase:changed": "changed how far a workflow may go",
     "tenant:secret:kept": "entered a secret",
+    "tenant:identifier:lost": "found that the EHR drops our identifier",
+    "tenant:write:woken": "had a write go on that an error of Countersign had stopped",
     "admin:created": "made an account",
     "admin:signed:in": "signed in",
     "admin:sign:in:failed": "was not let in",

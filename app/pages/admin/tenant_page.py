@@ -14,6 +14,7 @@ from app.pages.sessions import collaborators
 from app.projections import follower
 from app.tenants import rollout, switches, trace_search
 from app.tenants.client_keys import KeyAge
+from app.tenants.identifiers import Loss, lost_at
 from app.tenants.registrations import Phase, Tenant
 from app.tenants.switches import RESOURCES, Switch
 from app.tenants.tables import rollout_phases
@@ -50,7 +51,10 @@ def page(tenant: Tenant, problem_in: str = "", problem: str = "") -> str:
             environment=tenant.environment,
             health=Healths(tx, now).of(tenant, next(iter(launches), None)),
             file=f"smart-config/tenants/{tenant.id}.yaml" if parts.tenants.origin(tenant.id) == "file" else "",
-            facts=_facts(tenant, parts.ehrs.adapter(TenantId(tenant.id)).profile.sign_in.value),
+            facts=(
+                *_facts(tenant, parts.ehrs.adapter(TenantId(tenant.id)).profile.sign_in.value),
+                *_seen(lost_at(tx, tenant.id)),
+            ),
             workflows=_workflows(tx, tenant),
             phases=tuple((phase, PHASES[phase][0]) for phase in Phase),
             switches=tuple(switch_row(tx, tenant, one) for one in switches.turned_off(tx, tenant.id)),
@@ -111,6 +115,14 @@ def _facts(tenant: Tenant, usual_sign_in: SignIn) -> tuple[tuple[str, tuple[str,
         ("Notes", (f"{tenant.note.type_display} ({tenant.note.type_code}), filed as {tenant.note.file_as}",)),
     )
     return tuple((name, values) for name, values in shown if values)
+
+
+def _seen(loss: Loss | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What the EHR does that its registration does not say."""
+    if loss is None:
+        return ()
+    words = f"It drops our identifier: first from a {loss.resource_type}, {moment(loss.seen_at)}."
+    return (("Seen in this EHR", (words, "A write whose answer is lost waits for a person.")),)
 
 
 def _workflows(tx: Connection, tenant: Tenant) -> tuple[WorkflowRow, ...]:

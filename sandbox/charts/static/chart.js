@@ -25,11 +25,19 @@ async function openApp() {
 let shownNotes = null
 
 async function rereadNotes() {
-  const reply = await fetch(`${chart}/notes`)
-  if (!reply.ok) return
-  const html = await reply.text()
+  const html = await readNotes()
+  if (html === null) return // a slow or restarting EHR is asked again soon
   if (html !== shownNotes) replaceNotes(html)
   shownNotes = html
+}
+
+async function readNotes() {
+  try {
+    const reply = await fetch(`${chart}/notes`)
+    return reply.ok ? await reply.text() : null
+  } catch {
+    return null
+  }
 }
 
 // Texts that the reader opened stay open when the list is replaced.

@@ -1,0 +1,100 @@
+"""Our processes in a simulation: web, worker and sweeper, which die, stand still and go on, all in one thread."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.chaos.invariants import Violation, waits_for_a_person
+from app.chaos.moments import Killed
+from app.chaos.world import World
+from app.errors import CountersignError
+from app.log_lines import place_of
+from app.outbox.tables import outbox, tenant_pace
+from app.projections.follower import catch_up
+from app.worker import ring_for_what_is_due, sweep_once
+from app.writebacks.handlers import load
+
+MOST_ROUNDS, MOST_STEPS_MEANWHILE = 300, 8
+
+
+class Processes:
+    """What runs in one history; `found` collects what a process did that none may do."""
+
+    def __init__(self, world: World, found: list[Violation]) -> None:
+        self._world = world
+        self._found = found
+        world.moments.pause = self._stand_still
+
+    def do(self, work: Callable[[], object]) -> None:
+        """Let a process do this: it may die, be refused, or lose its database; whatever else it raises is a defect."""
+        try:
+            with self._world.moments.counted():
+                work()
+        except (Killed, CountersignError, SQLAlchemyError):
+            return
+        except Exception as error:  # noqa: BLE001 - any of them is what the simulation looks for
+            self._found.append(Violation("crash", "", f"{type(error).__name__} at {place_of(error)}"))
+
+    def hear_bells(self) -> None:
+        """A worker takes what was rung for, one after the other."""
+        world = self._world
+        while world.bells.rung:
+            partition = world.bells.rung.pop(0)
+            world.parts.relay.answer(partition)
+            if not world.parts.drain.run(partition).is_empty:
+                world.parts.relay.ring(partition)
+
+    def until_nothing_is_due(self) -> None:
+        """Whatever was lost, the sweeper finds; its first sweep also lets go on what was switched off."""
+        world = self._world
+        self.do(partial(sweep_once, world.parts))
+        for _ in range(MOST_ROUNDS):
+            self.do(self.hear_bells)
+            due = self._next_due()
+            if due is None:
+                break
+            world.time.pass_by((due - world.time.now).total_seconds())
+            # The rest of a sweep finds nothing that is due; without it a history is played in half the time.
+            self.do(partial(ring_for_what_is_due, world.parts))
+        self.do(partial(catch_up, world.parts.database))
+
+    def _stand_still(self, seconds: float) -> None:
+        """A process stands still; others go on meanwhile, as soon as there is something to do."""
+        world = self._world
+        until = world.time.now + timedelta(seconds=seconds)
+        for _ in range(MOST_STEPS_MEANWHILE):
+            due = min(self._next_due() or until, until)
+            world.time.pass_by((due - world.time.now).total_seconds())
+            self.do(partial(sweep_once, world.parts))
+            self.do(self.hear_bells)
+            if world.time.now >= until:
+                return
+        world.time.pass_by((until - world.time.now).total_seconds())
+
+    def _next_due(self) -> datetime | None:
+        """When something can next be done: it is due, nobody holds its note, and its EHR may be asked; never now.
+
+        Not what waits for an original that waits for a person: that is looked at again for ever.
+        """
+        held = outbox.alias()
+        leased = select(func.max(held.c.leased_until)).where(held.c.note_id == outbox.c.note_id).scalar_subquery()
+        query = (
+            select(outbox.c.tenant_id, outbox.c.writeback_id, outbox.c.due_at, leased, tenant_pace.c.held_until)
+            .outerjoin(tenant_pace, tenant_pace.c.tenant_id == outbox.c.tenant_id)
+            .where(outbox.c.due_at.isnot(None))
+        )
+        soon = self._world.time.now + timedelta(seconds=1)
+        with self._world.moments.uncounted(), self._world.parts.database.read() as tx:
+            rows = [
+                (max(soon, *filter(None, moments)), writeback_id, tenant_id)
+                for tenant_id, writeback_id, *moments in tx.execute(query)
+            ]
+            waiting = (
+                due
+                for due, writeback_id, tenant_id in sorted(rows)
+                if not waits_for_a_person(tx, tenant_id, load(tx, tenant_id, writeback_id))
+            )
+            return next(waiting, None)

@@ -1,0 +1,91 @@
+"""An EHR that does not keep our identifier: its notes are known by their words, and none is sent again by itself."""
+
+from typing import Any
+
+import pytest
+
+from app.tenants import identifiers
+from app.writebacks.state import Stage
+from sandbox.qa.stored_text import REWRITES, rewritten
+from tests.flows.test_failures import after
+from tests.flows.test_reconciling import arm, pass_time
+from tests.service import TENANTS, OpenChart, Service
+
+pytestmark = pytest.mark.either_database
+EHR, NOTES = "reference", "resources/DocumentReference"
+
+
+def count(service: Service) -> int:
+    return len(service.ehr.qa(EHR, NOTES))
+
+
+def filed_and_forgotten(service: Service, monkeypatch: pytest.MonkeyPatch, rewrite: str = "") -> OpenChart:
+    """A note that the EHR stored without our identifier, perhaps rewritten, and whose answer nobody here read."""
+    before = {one["id"] for one in service.ehr.qa(EHR, NOTES)}
+    chart = service.signed(ehr=EHR, patient="Cho, Raymond")
+    adapter = service.parts.ehrs.adapter(TENANTS[EHR])
+    arm(service, EHR, "drop_identifier")
+    with monkeypatch.context() as patched:
+        patched.setattr(adapter, "send", after(adapter.send))
+        with pytest.raises(SystemExit):
+            service.work()
+    if rewrite:
+        stored = next(one for one in service.ehr.qa(EHR, NOTES) if one["id"] not in before)
+        rewritten(stored, REWRITES[rewrite][0])
+        service.ehr.edit(EHR, "DocumentReference", stored)
+    return chart
+
+
+@pytest.fixture
+def as_it_was(service: Service) -> Any:
+    """Charts as they were: an unmarked note could be taken for one of a later test."""
+    mark = service.ehr.back_up(EHR)
+    yield
+    service.ehr.act(EHR, "restore_backup", mark=mark)
+
+
+@pytest.mark.parametrize("rendering", ["text_html", "text_rtf"])
+@pytest.mark.usefixtures("as_it_was")
+def test_a_note_without_our_identifier_is_known_by_what_its_rendering_shows(
+    service: Service, monkeypatch: pytest.MonkeyPatch, rendering: str
+) -> None:
+    """F25, F24, I1: identifier dropped, text in the EHR's own format, answer lost."""
+    notes = count(service)
+    chart = filed_and_forgotten(service, monkeypatch, rendering)
+
+    pass_time(service, 12, seconds=31)
+
+    state = chart.writeback()
+    assert count(service) == notes + 1
+    assert (state.stage, state.attempts) == (Stage.VERIFIED, 1)
+    assert set(state.differences) == {"text", "identifier"}
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_where_an_identifier_was_lost_once_no_absence_is_proof(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F25, I3: the tenant is flagged for everybody to see; from then on a person decides what is not found."""
+    service.signed(ehr=EHR)
+    arm(service, EHR, "drop_identifier")
+    service.work()
+    with service.parts.database.read() as tx:
+        loss = identifiers.lost_at(tx, TENANTS[EHR])
+        seeker = service.parts.ehrs.seeker(tx, TENANTS[EHR])
+    assert loss is not None
+    assert loss.resource_type == "DocumentReference"
+    assert seeker.profile.note.identifier_search.support == "no"  # plan B at once: it lists and compares
+    assert "DocumentReference was stored without it" in findings(service)
+    notes = count(service)
+    chart = filed_and_forgotten(service, monkeypatch, "rewrite_text")
+
+    pass_time(service, 12, seconds=31)
+
+    state = chart.writeback()
+    assert count(service) == notes + 1
+    assert (state.stage, state.parked_for, state.attempts) == (Stage.PARKED, "unproven", 1)
+
+
+def findings(service: Service) -> str:
+    report = service.parts.doctor.diagnosis(TENANTS[EHR])
+    return " ".join(one.found for one in report.findings)
