@@ -27,6 +27,7 @@ from app.tenants.client_keys import ClientKeys
 from app.tenants.directory import Tenants
 from app.tenants.ehr import EHRs
 from app.tenants.grants import Grants
+from app.tenants.moved_bases import MovedBases
 from app.tenants.registering import Registering
 from app.tenants.rollout import Rollout
 from app.tenants.secrets import Secrets
@@ -51,6 +52,7 @@ class Collaborators:
     client_keys: ClientKeys
     rollout: Rollout
     switches: Switches
+    moved_bases: MovedBases
     grants: Grants
     traces: Traces
     giving_back: GivingBack

@@ -84,8 +84,7 @@ class Combining(Generic[Work]):
             self._do_all([call.work for call in calls])
         except BaseException as error:
             if isinstance(error, self._own_faults) and len(calls) > 1:
-                for call in calls:
-                    self._do([call])
+                self._do_each(calls)
                 return
             for call in calls:
                 call.end(error)
@@ -94,6 +93,17 @@ class Combining(Generic[Work]):
         else:
             for call in calls:
                 call.end(None)
+
+    def _do_each(self, calls: Sequence[_Call[Work]]) -> None:
+        """Each alone. Whoever is stopped in the middle of it tells those that are left, so that none waits for ever."""
+        left = deque(calls)
+        try:
+            while left:
+                self._do([left.popleft()])
+        except BaseException as error:
+            for call in left:
+                call.end(error)
+            raise
 
     def _pass_on(self) -> None:
         with self._lock:

@@ -71,6 +71,7 @@ from app.tenants.directory import Tenants, load_tenants
 from app.tenants.ehr import EHRs
 from app.tenants.grants import Grants
 from app.tenants.launch_ports import LaunchRegistrations, LaunchTransactions, WaitingForBrowser
+from app.tenants.moved_bases import MovedBases
 from app.tenants.reading import Readers
 from app.tenants.registering import Registering
 from app.tenants.renewal import Renewal
@@ -181,6 +182,7 @@ def _collaborators(
         client_keys=keys,
         rollout=Rollout(database, clock),
         switches=switches,
+        moved_bases=MovedBases(database, clock),
         grants=grants,
         traces=Traces(database, clock),
         checkpoints=Checkpoints(

@@ -37,14 +37,21 @@ function show({ html, place, settled }) {
   const before = sentence();
   // The last text of the header's line; before it may stand that the note goes by hand.
   document.querySelector(".landing-headline [data-place]").textContent = place;
-  const hadFocus = status.contains(document.activeElement);
+  const focused = status.contains(document.activeElement) ? document.activeElement.outerHTML : "";
   const fresh = document.createElement("template");
   fresh.innerHTML = html;
   if (normal(fresh.innerHTML) === normal(lastShown)) return;
   lastShown = fresh.innerHTML;
   status.replaceChildren(fresh.content);
-  if (hadFocus) status.querySelector("[data-action]")?.focus();
+  if (focused) focusAgain(focused);
   if (sentence() !== before) announce(sentence());
+}
+
+/** What had the focus has it again; where it is gone, what is to be done next has. */
+function focusAgain(focused) {
+  const targets = [...status.querySelectorAll("a, button")];
+  const same = targets.find((target) => target.outerHTML === focused);
+  (same ?? status.querySelector("[data-action]") ?? targets[0])?.focus();
 }
 
 const sentence = () => status.querySelector("[data-sentence]").textContent;

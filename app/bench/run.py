@@ -1,5 +1,6 @@
 """All bars, one after the other; what cannot be measured is said, and stops nothing else."""
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ def run(names: frozenset[str], told: Callable[[str], None], *, quick: bool = Fal
     """
     from app.bench import filing, replaying, signing, simulating  # noqa: PLC0415 - they need the development parts
 
+    gc.freeze()  # as our web processes and workers do after start-up; whichever side runs here has it so
     size = QUICK if quick else WHOLE
     with databases.home() as folder, databases.postgresql(folder) as url:
         found = Measured(this_machine(*databases.versions(url)))

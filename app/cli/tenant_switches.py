@@ -1,4 +1,4 @@
-"""Commands on what a tenant's workflows may do: rollout phases and kill switches."""
+"""Commands on whether a tenant's writes may leave: rollout phases, kill switches, and an EHR that moved."""
 
 import click
 
@@ -21,6 +21,24 @@ def phase(tenant_id: str, workflow: str, phase: str, *, as_json: bool) -> None:
     before = parts.rollout.change(parts.tenants.require(tenant_id), workflow, phase, actor())
     document = {"tenant": tenant_id, "workflow": workflow, "before": before, "phase": phase}
     report(document, [f"{tenant_id} {workflow}: {phase} (before: {before})"], as_json=as_json)
+
+
+@click.command()
+@click.argument("tenant_id")
+@click.argument("fhir_base")
+@reason_option
+@as_json
+def moved(tenant_id: str, fhir_base: str, reason: str, *, as_json: bool) -> None:
+    """Say that the EHR that was at FHIR_BASE is the one at the tenant's present address.
+
+    What waits goes on when its signer starts Countersign from that chart. Where sign-ins come from another issuer too,
+    it stays, and is settled by hand.
+    """
+    parts = wired()
+    tenant = parts.tenants.require(tenant_id)
+    parts.moved_bases.say_same(tenant, fhir_base, reason, actor())
+    document = {"tenant": tenant_id, "fhir_base": fhir_base, "moved_to": tenant.fhir_base}
+    report(document, [f"{fhir_base} is the same EHR as {tenant.fhir_base}."], as_json=as_json)
 
 
 @click.group()

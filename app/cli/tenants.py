@@ -11,7 +11,7 @@ import yaml
 
 from app.cli.reporting import actor, as_json, report, wired
 from app.cli.tenant_keys import key
-from app.cli.tenant_switches import phase, switch
+from app.cli.tenant_switches import moved, phase, switch
 from app.collaborators import Collaborators
 from app.errors import Misconfigured
 from app.ids import TenantId
@@ -27,7 +27,7 @@ def tenant() -> None:
     """Registrations with EHRs."""
 
 
-for command in (key, phase, switch):
+for command in (key, moved, phase, switch):
     tenant.add_command(command)
 
 

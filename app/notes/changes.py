@@ -57,11 +57,13 @@ class Changes:
         """The filed note that the change under way would update, read now; None where it updates none.
 
         What is only replaced is read too: nobody may have looked since a person changed it. Raises `Refused` when it is
-        not as it was filed, and what a failed read means (`TryAgain`, `NeedsSignIn`).
+        not as it was filed, `AddressChanged` when the EHR moved since and nobody said that it is the same, and what a
+        failed read means (`TryAgain`, `NeedsSignIn`).
         """
         with self._database.read() as tx:
             note = read_note(tx, self._artifacts, launch.tenant_id, note_id)
             plan = self.plan_of_amendment(tx, launch, note)
+        self._require_same_ehr(launch, plan)
         if plan is None or not plan.puts_aside_what_is_filed:
             return None
         base = self.base_of(launch, plan)
@@ -69,6 +71,7 @@ class Changes:
 
     def base_of(self, launch: Launch, plan: Plan) -> Stored:
         """The filed resource that a plan changes or replaces, read now under this launch. Raises as above."""
+        self._require_same_ehr(launch, plan)
         ehr = self._ehrs.adapter(launch.tenant_id)
         transport = self._ehrs.under_grant_of(launch.tenant_id, launch.launch_id)
         try:
@@ -80,6 +83,11 @@ class Changes:
         if not self._is_as_filed(launch, plan, stored):
             raise Refused(SENTENCES["changed_in_ehr"].format(ehr=ehr.profile.title))
         return stored
+
+    def _require_same_ehr(self, launch: Launch, plan: Plan | None) -> None:
+        """What is changed, or added to, is named by an id of the EHR that it was filed in (F45)."""
+        if plan and plan.target:
+            self._ehrs.require_same_ehr(launch.tenant_id, plan.original.write.queued.fhir_base)
 
     def _is_as_filed(self, launch: Launch, plan: Plan, stored: Stored) -> bool:
         """Whether nobody has changed it since it was read back, whatever its version says (C11)."""

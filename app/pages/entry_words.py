@@ -60,7 +60,10 @@ SENTENCES: Mapping[Stage, str] = {
     Stage.COPIED: "Entered in {ehr} by you.",
 }
 # Below them all: no vendor documents how another system changes an entry that it made.
-CHANGED_THERE = "To change one of these, or to take it out, use {ehr}. Countersign looks there again, and says here what was changed."
+CHANGED_THERE = (
+    "To change one of these, or to take it out, use {ehr}. "
+    "Countersign looks there again, and says here what was changed."
+)
 # The clinician may have entered it before the note was taken back, and not have said so.
 ENTERED_NO_MORE = "Taken back with the note. If you entered it in {ehr} already, remove it there."
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED, Stage.OVERRIDDEN, Stage.MISSING})

@@ -3,14 +3,17 @@
 from datetime import timedelta
 
 from flask import Response, g, request, url_for
+from sqlalchemy import Connection
 
 from app.collaborators import Collaborators
+from app.errors import AddressChanged
 from app.ids import WritebackId, new_reference
 from app.outbox.rows import Partition
 from app.pages.sessions import drop_launch_cookies, presented_launches, set_launch_cookie
 from app.projections import follower, write_status
 from app.tenants import launches
 from app.tenants.launches import Launch
+from app.tenants.moved_bases import is_same_ehr
 from app.tenants.record_launch import record_launch
 from app.tenants.traces import COMPLETED, Trace
 from app.writebacks.commands import ResumeWrite
@@ -71,18 +74,21 @@ def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId) -> 
     """Let one parked write go on; None when it does not wait for this launch."""
     with parts.database.write() as tx:
         state = load(tx, launch.tenant_id, writeback_id)
-        if not _waits_for(state, launch):
+        if not _waits_for(tx, parts, state, launch):
             return None
         command = ResumeWrite(launch.launch_id)
         parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, launch.actor, parts.clock())
     return Partition(launch.tenant_id, state.queued.workflow)
 
 
-def _waits_for(state: WritebackState, launch: Launch) -> bool:
-    """Whether the write stopped for want of a token, and this launch's token is its author's, for the same EHR."""
-    order = state.queued
-    return (
-        (state.stage, state.parked_for) == (Stage.PARKED, "reauth")
-        and order.author == launch.fhir_user
-        and order.fhir_base == launch.fhir_base
-    )
+def _waits_for(tx: Connection, parts: Collaborators, state: WritebackState, launch: Launch) -> bool:
+    """Whether the write stopped for want of a token, and this launch's token is its author's, for the same EHR.
+
+    One that stopped because the EHR moved waits for an administrator first (F45). One whose access had ended before
+    that is tried, and then says so too.
+    """
+    if state.stage is not Stage.PARKED or state.queued.author != launch.fhir_user:
+        return False
+    if state.parked_for == AddressChanged.code:
+        return is_same_ehr(tx, parts.tenants.require(launch.tenant_id), state.queued.fhir_base)
+    return state.parked_for == "reauth"

@@ -17,8 +17,8 @@ from app.pages.admin.tenant_page import switch_row
 from app.pages.admin.words import STAGES, lasting, moment
 from app.pages.ending_words import ending_offers
 from app.pages.operations_screens import Count, DeadRow, HeldRow, OperationsScreen, ParkedRow, QueueRow, StoppedRow
+from app.pages.parked_words import WHY
 from app.pages.sessions import collaborators
-from app.pages.status import PARKED
 from app.projections import follower, write_status
 from app.tenants import switches
 from app.writebacks.endings import Person
@@ -108,7 +108,7 @@ def _stages(counts: tuple[Count, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _parked(one: write_status.ParkedWrites, now: datetime) -> ParkedRow:
-    words = PARKED.get(one.reason, "").format(ehr="The EHR")
+    words = WHY.get(one.reason, "")
     return ParkedRow(_name(one.tenant_id), one.reason, words, one.count, lasting(now - one.oldest))
 
 

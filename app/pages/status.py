@@ -43,7 +43,8 @@ SENTENCES = {
 }
 PARKED = {
     "reauth": "Your access to {ehr} ended first. Start Countersign again from this chart and it goes on by itself.",
-    "address_changed": "{ehr} has another address now than when you signed. Ask your administrator; nothing is sent.",
+    "address_changed": "{ehr} has another address now than when you signed, and nothing is sent. First your "
+    "administrator says that it is the same EHR. Then start Countersign again from this chart and it goes on.",
     "switched_off": "Your organisation has filing switched off at the moment. Nothing is lost: when it is switched on "
     "again, the note goes on by itself.",
     "conflict": "{ehr} shows something in the way of this note. Ask your administrator; nothing is sent until then.",
@@ -83,7 +84,8 @@ PLACES = {
 PROVENANCE_WAITS = {
     "reauth": " Its Provenance is still to be filed. Start Countersign again from this chart and it goes on by itself.",
     "switched_off": " Its Provenance is still to be filed: that is switched off at the moment, and goes on by itself.",
-    "address_changed": " Its Provenance was not filed: {ehr} has another address now. Ask your administrator.",
+    "address_changed": " Its Provenance was not filed: {ehr} has another address now. When your administrator has said "
+    "that it is the same EHR, start Countersign again from this chart.",
 }
 # A step that broke on an error of ours, again and again: nothing goes on by itself until an administrator wakes it.
 PUT_ASIDE = {

@@ -92,12 +92,12 @@ def waiting_for_switch(tx: Connection) -> list[tuple[str, str, str]]:
 
 
 def waiting_for_sign_in(tx: Connection, tenant_id: str, issuer: str, subject: str, patient: str) -> list[str]:
-    """The write-backs of this user about this patient that stopped because their token had ended."""
+    """The write-backs of this user about this patient that stopped for want of a token for the EHR's address."""
     query = (
         select(table.c.writeback_id)
         .where(table.c.tenant_id == tenant_id, table.c.patient == patient)
         .where(table.c.author_issuer == issuer, table.c.author_subject == subject)
-        .where(table.c.stage == "parked", table.c.parked_for == "reauth")
+        .where(table.c.stage == "parked", table.c.parked_for.in_(("reauth", "address_changed")))
     )
     return list(tx.execute(query).scalars())
 

@@ -119,10 +119,14 @@ class ProvenancePublication:
         proven_at = begun_at + timedelta(seconds=seconds)
         if state.provenance_unclear and now < proven_at:
             self._postpone(lease, min(now + pause_after(now - begun_at), proven_at))
-        elif state.provenance_unclear >= MOST_UNCLEAR:
+        elif state.provenance_unclear >= self._most_unclear(lease, state):
             self._record(lease, RefuseProvenance("unclear"))
         else:
             self._post(lease, state, transport, body)
+
+    def _most_unclear(self, lease: Lease, state: WritebackState) -> int:
+        """After how many unclear ends it leaves no more; an absence at another address proves nothing (F45)."""
+        return 1 if self._ehrs.has_left(lease.tenant_id, state.queued.fhir_base) else MOST_UNCLEAR
 
     def _post(self, lease: Lease, state: WritebackState, transport: SignersTransport, body: bytes) -> None:
         adapter = self._ehrs.adapter(lease.tenant_id)

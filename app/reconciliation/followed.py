@@ -83,6 +83,11 @@ def absent(tx: Connection, row: Followed, now: datetime) -> None:
     _change(tx, row, next_at=_unless_hastened(now, now + FIRST_LOOK), absences=row.absences + 1, last_read_at=now)
 
 
+def stands_at(tx: Connection, row: Followed, resource: str) -> None:
+    """Of two copies this one counts now: what the EHR says of it makes the row due."""
+    _change(tx, row, resource=resource)
+
+
 def put_off(tx: Connection, row: Followed, until: datetime) -> None:
     """Leave it alone until then; nothing was learnt."""
     _change(tx, row, next_at=until)

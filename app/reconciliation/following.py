@@ -31,7 +31,7 @@ from app.writebacks.commands import RecordMissing, RecordOverride, RecordRestore
 from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import IN_CHART, Stage, WritebackState
 from vendors.contract import VendorAdapter
-from vendors.errors import NotAuthorized, NotFound, TokenRefused, VendorError
+from vendors.errors import NotAuthorized, NotFound, TokenRefused, Unsupported, VendorError
 
 MOST_FOR_A_TENANT = 20
 # The sweeper has bells to ring: what is not looked at in this time is looked at in the next sweep.
@@ -51,11 +51,16 @@ class EHRAway(Exception):
 
 @dataclass(frozen=True)
 class Look:
-    """What one look found, and under whose right."""
+    """What one look found, and under whose right.
+
+    `twin`: another copy that stands there beside it. `is_other`: the one that was followed was put away by a person,
+    and `found` is the copy that was left.
+    """
 
     reader: Reader
     found: Found | NotFound
-    twin: Found | None = None  # another copy that stands there beside it
+    twin: Found | None = None
+    is_other: bool = False
 
 
 class Following:
@@ -175,14 +180,14 @@ class Following:
     def _news(self, row: Followed, state: WritebackState, found: Found, look: Look) -> Command | None:
         """What is to be recorded of what stands there; None where it is as we knew it."""
         comparison = weighed(state.queued, found.comparison)
-        was_doubled = state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.DOUBLED
-        if look.twin and was_doubled:
+        was_doubled, is_doubled = _was_doubled(state), _is_doubled(state, look)
+        if is_doubled and was_doubled:
             return None
         # Entered in error is news even where the status is the EHR's own affair.
         is_void_there = state.queued.mutation != "retract" and is_void(found.raw)
-        if comparison.same and not look.twin and not is_void_there:
+        if comparison.same and not is_doubled and not is_void_there:
             return self._of_its_patient(state, found, look.reader)
-        if not look.twin and not was_doubled and _is_known(state, found, comparison):
+        if not is_doubled and not was_doubled and _is_known(state, found, comparison):
             return None
         return self._override(row, state, found, comparison, look)
 
@@ -202,7 +207,7 @@ class Following:
     ) -> Command | None:
         order, differences, reader = state.queued, comparison.serious, look.reader
         merged = is_about_another_patient(differences) and bool(is_merged(reader, order.patient))
-        doubled = look.twin is not None
+        doubled = _is_doubled(state, look)
         change = change_there(order, differences, found.raw, is_merged=merged, is_doubled=doubled)
         if change is ChangeThere.REPLACED and self._is_ours(row):
             return None  # by a correction of the same signer that is on its way; it says so when it is verified
@@ -223,6 +228,8 @@ class Following:
         with self._database.write() as tx:
             if command:
                 self._writebacks.by_sweeper(tx, row.tenant_id, row.writeback_id, state.version, command, now)
+            if look.is_other and isinstance(look.found, Found):
+                followed.stands_at(tx, row, f"{state.queued.resource_type}/{look.found.resource_id}")
             followed.looked(tx, row, now, version, look.reader.under, is_news=command is not None)
 
     def _put_off(self, row: Followed, pause: timedelta) -> None:
@@ -237,12 +244,35 @@ class Following:
 
 def _read(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> Look:
     """Read it, and look whether it stands there twice. Raises `VendorError`; not its 404, which is an answer."""
+    found: Found | NotFound
     try:
         found = held.read_held(adapter, reader.transport, state.queued, payload, state.resource_id or "")
     except NotFound as gone:
-        return Look(reader, gone)
-    stands = (one for one in held.twins(adapter, reader.transport, state, payload) if not is_void(one.raw))
-    return Look(reader, found, next(stands, None))
+        found = gone
+    copies = _copies(adapter, reader, state, payload)
+    if copies and (isinstance(found, NotFound) or is_void(found.raw)):
+        return Look(reader, copies[0], next(iter(copies[1:]), None), is_other=True)
+    return Look(reader, found, next(iter(copies), None))
+
+
+def _copies(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> list[Found]:
+    """The other copies that stand there. Whoever may not search is told of none, unless one was seen before."""
+    try:
+        found = held.twins(adapter, reader.transport, state, payload)
+    except (NotAuthorized, Unsupported):
+        if _was_doubled(state):
+            raise
+        return []
+    return [one for one in found if not is_void(one.raw)]
+
+
+def _was_doubled(state: WritebackState) -> bool:
+    return state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.DOUBLED
+
+
+def _is_doubled(state: WritebackState, look: Look) -> bool:
+    """Whether two copies stand there, or stood there until a person put that one away which we took for the note."""
+    return look.twin is not None or (look.is_other and state.stage in (Stage.VERIFIED, Stage.DRIFTED))
 
 
 def _is_known(state: WritebackState, found: Found, comparison: Comparison) -> bool:

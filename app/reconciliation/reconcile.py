@@ -3,7 +3,8 @@
 An unknown outcome leaves by this door only: found once, it is adopted as our own; found twice, a person decides.
 Not found proves something only after the longest time that the EHR may still have been executing it, asked twice with
 its search's own delay between; and where the EHR can neither search our identifier nor create conditionally it never
-proves enough to send again. What cannot be read for long enough is given to a person, with its reason.
+proves enough to send again. Nor does it at another address than the one that it was signed for: what reached the old
+one need not have come along (F45). What cannot be read for long enough is given to a person, with its reason.
 """
 
 from collections.abc import Callable
@@ -132,7 +133,9 @@ class Reconciliation:
             self._postpone(lease, min(asked_at + pause_after(asked_at - began), counts_from))
         else:
             again_at = self._clock() + timedelta(seconds=rules.search_lag_seconds.value)
-            self._record(lease, NoteAbsence(ABSENCES_NEEDED, again_at, _park_for(state, profile)))
+            has_moved = self._ehrs.has_left(lease.tenant_id, state.queued.fhir_base)
+            park_for = _park_for(state, profile) or ("unproven" if has_moved else None)
+            self._record(lease, NoteAbsence(ABSENCES_NEEDED, again_at, park_for))
 
     def _report_duplicates(self, lease: Lease, count: int) -> None:
         """More than one note in the chart is ours: only a person may say which one stands."""
@@ -155,6 +158,7 @@ class Reconciliation:
     def _ask(self, lease: Lease, state: WritebackState, question: Question[Answer]) -> Answer | None:
         """What the EHR shows; None when it could not be asked and the write was postponed or parked instead."""
         try:
+            self._ehrs.require_same_ehr(lease.tenant_id, state.queued.fhir_base)
             transport = self._ehrs.under_grant_of(lease.tenant_id, state.launch_id, lease.writeback_id)
             adapter, payload = self._adapter_and_payload(lease, state)
             with self._pace.exchange(lease.tenant_id):

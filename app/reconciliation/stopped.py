@@ -96,9 +96,9 @@ class Stopped:
 
 
 def _under(tx: Connection, state: WritebackState, launch_id: LaunchId | None) -> LaunchId:
-    """The launch that it goes on under: the present one where it is the signer's own for this chart and address (A63).
+    """The launch that it goes on under: the present one where it is the signer's own for this chart (A63).
 
-    Under another one it would stop where nobody could end it.
+    Under another one it would stop where nobody could end it. Whether the EHR is the same is asked before it leaves.
     """
     order = state.queued
     signer = Signer(order.author_issuer, order.author_subject, order.author, order.patient, order.fhir_base)

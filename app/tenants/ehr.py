@@ -7,9 +7,9 @@ import requests
 from sqlalchemy import Connection
 
 from app.db import Database
-from app.errors import Corrupt, NeedsSignIn, TryAgain
+from app.errors import AddressChanged, Corrupt, NeedsSignIn, TryAgain
 from app.ids import LaunchId, TenantId
-from app.tenants import identifiers, launches
+from app.tenants import identifiers, launches, moved_bases
 from app.tenants.directory import Tenants
 from app.tenants.launches import Launch
 from app.tenants.registrations import Tenant
@@ -33,9 +33,9 @@ class Signer:
     fhir_base: str
 
     def is_of(self, launch: Launch) -> bool:
-        """Whether the launch is this person's own, in this chart."""
-        theirs = (launch.issuer, launch.subject, launch.fhir_user, launch.patient, launch.fhir_base)
-        return theirs == (self.issuer, self.subject, self.fhir_user, self.patient, self.fhir_base)
+        """Whether the launch is this person's own, in this chart; whether the EHR is the same, `EHRs` asks."""
+        theirs = (launch.issuer, launch.subject, launch.fhir_user, launch.patient)
+        return theirs == (self.issuer, self.subject, self.fhir_user, self.patient)
 
 
 class EHRs:
@@ -75,6 +75,17 @@ class EHRs:
         adapter = self.adapter(tenant_id)
         return adapter if identifiers.are_kept(tx, tenant_id) else adapter.without_identifiers()
 
+    def require_same_ehr(self, tenant_id: TenantId, fhir_base: str) -> None:
+        """Raises `AddressChanged` where the tenant left this address and nobody said that it is the same EHR (F45)."""
+        if self.has_left(tenant_id, fhir_base):
+            with self._database.read() as tx:
+                if not moved_bases.is_same_ehr(tx, self.tenant(tenant_id), fhir_base):
+                    raise AddressChanged("The EHR has another address now than when this was signed.")
+
+    def has_left(self, tenant_id: TenantId, fhir_base: str) -> bool:
+        """Whether the tenant has another address now."""
+        return self.tenant(tenant_id).fhir_base != fhir_base
+
     def under_grant_of(self, tenant_id: TenantId, launch_id: LaunchId, correlation_id: str = "") -> FHIRTransport:
         """A transport that carries this launch's own token to the address that it was granted for, for reading.
 
@@ -92,7 +103,8 @@ class EHRs:
     ) -> SignersTransport:
         """The only door through which a note leaves: the launch must be the signer's own (A63).
 
-        Raises `Corrupt` when it is not, or when its grant reaches beyond its user; and what `under_grant_of` raises.
+        Raises `Corrupt` when it is not, or when its grant reaches beyond its user; what `under_grant_of` raises, and
+        `AddressChanged` too where it was signed for an address of which nobody said that it is the same EHR.
         """
         with self._database.read() as tx:
             launch = launches.find(tx, launch_id)
@@ -100,6 +112,7 @@ class EHRs:
             raise Corrupt("The launch whose access would send this note is not its signer's own.")
         if GrantedScopes(launch.scopes).reaches_beyond_the_user:
             raise Corrupt("The access that would send this note is not its signer's alone.")
+        self.require_same_ehr(tenant_id, signer.fhir_base)
         tenant = self.tenant(tenant_id)
         token = self._renewal.usable(tenant, launch_id).access_token
         renew = self._renew(tenant, launch_id)

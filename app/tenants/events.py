@@ -1,4 +1,4 @@
-"""What happens around a launch, and to a tenant: its registration, keys, secrets, switches, phases, writes woken."""
+"""What happens around a launch, and to a tenant: registration, move, keys, secrets, switches, phases, writes woken."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -37,6 +37,16 @@ class TenantChanged(Event):
     revision: int
     fields_changed: tuple[str, ...]
     document: dict[str, Any]
+
+
+class TenantMoved(Event):
+    """An administrator says that the EHR at one address is the one that is at another now."""
+
+    tag: ClassVar[str] = "tenant:moved"
+
+    fhir_base: str
+    moved_to: str
+    reason: str
 
 
 class TenantRetired(Event):

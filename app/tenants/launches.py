@@ -119,7 +119,7 @@ def end_of_others(tx: Connection, presented: Mapping[str, str], user: Launch, no
         if _holds(row, presented[row.launch_id]) and (row.issuer, row.subject) != (user.issuer, user.subject)
     }
     hold_launches(tx, others)
-    for launch_id, tenant_id in others.items():
+    for launch_id, tenant_id in sorted(others.items(), key=lambda one: one[1]):  # their logs in one order too
         end_launch(tx, tenant_id, launch_id, "another_person", actor=user.actor, now=now)
     return set(others)
 

@@ -15,6 +15,7 @@ from app.clock import Clock
 from app.db import Database
 from app.errors import NeedsSignIn, TryAgain
 from app.ids import LaunchId, TenantId
+from app.tenants import moved_bases
 from app.tenants.authorization_servers import AuthorizationServers
 from app.tenants.ehr import EHRs, Signer
 from app.tenants.grants import MARGIN
@@ -72,11 +73,12 @@ class Readers:
     def of(self, tenant: Tenant, signer: Signer, resource_type: str, correlation_id: str = "") -> Iterator[Reader]:
         """Every right to read this signer's filed resource that can be had now, the best first.
 
-        Nothing where the tenant has another address now than when it was filed: the ids belong to the old one (F45).
+        Nothing where the tenant has another address now than when it was filed, and nobody said that it is the same
+        EHR: the ids belong to the old one (F45).
         """
-        if signer.fhir_base != tenant.fhir_base:
-            return
         with self._database.read() as tx:
+            if not moved_bases.is_same_ehr(tx, tenant, signer.fhir_base):
+                return
             mine, others = self._launches(tx, tenant, signer, resource_type)
         yield from self._under_launches(tenant, mine, SIGNER, correlation_id)
         if tenant.reading:

@@ -124,6 +124,18 @@ lost_identifiers = Table(
     Column("seen_at", UTCDateTime, nullable=False),
 )
 
+# An administrator's word that the EHR at one address is the one at another now.
+moved_bases = Table(
+    "moved_bases",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("fhir_base", String(512), primary_key=True),
+    Column("moved_to", String(512), primary_key=True),
+    Column("said_at", UTCDateTime, nullable=False),
+    Column("said_by", String(767), nullable=False),
+    Column("reason", String(500), nullable=False),
+)
+
 launch_traces = Table(
     "launch_traces",
     metadata,

@@ -118,9 +118,18 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
             return _provenance(state, command, now)
 
 
+def was_called_absent(state: WritebackState) -> bool:
+    """Whether it waits to be sent once more because it was looked for and not found; of creates only."""
+    return bool(state.unclear) and state.stage is Stage.QUEUED and state.queued.interaction == "create"
+
+
 def _check_unknown(state: WritebackState, command: MarkUnknown) -> None:
-    """What certainly did not leave can only be doubted when our own database was restored (F50)."""
-    if state.stage is not Stage.SENDING and not (command.reason == RESTORED and state.can_be_taken_back):
+    """What certainly did not leave can only be doubted when our own database was restored (F50).
+
+    What was called absent can be doubted again.
+    """
+    is_doubted = command.reason == RESTORED and state.can_be_taken_back
+    if state.stage is not Stage.SENDING and not is_doubted and not was_called_absent(state):
         raise Corrupt("The outcome of a write that was not begun is not unknown.")
 
 

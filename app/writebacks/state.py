@@ -77,7 +77,7 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
     CopyConfirmed: (frozenset({S.AWAITING_COPY}), S.COPIED),
     AttemptBegun: (frozenset({S.QUEUED}), S.SENDING),
     AttemptPostponed: (frozenset({S.QUEUED, S.SENDING}), S.QUEUED),
-    # From `queued`, and from `parked` if parked from there: only when our own database was restored (F50).
+    # From `queued`, or `parked` from there: our own database was restored (F50), or the EHR drops identifiers (F25).
     OutcomeBecameUnknown: (frozenset({S.SENDING, S.QUEUED, S.PARKED}), S.OUTCOME_UNKNOWN),
     AbsenceSeen: (frozenset({S.OUTCOME_UNKNOWN}), S.OUTCOME_UNKNOWN),
     AbsenceProven: (frozenset({S.OUTCOME_UNKNOWN}), S.QUEUED),
@@ -235,11 +235,11 @@ def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
 def _of_following(event: WritebackOverridden | WritebackRestored | WritebackWentMissing) -> dict[str, Any]:
     match event:
         case WritebackOverridden():
-            learnt = _only(event, "resource_version", "stored", "differences", "changed_by", "read_under")
-            return {"change_there": event.change, **learnt}
+            learnt = _only(event, "resource_id", "resource_version", "stored", "differences", "changed_by")
+            return {"change_there": event.change, "read_under": event.read_under, **learnt}
         case WritebackRestored():
             cleared = {"differences": (), "change_there": "", "changed_by": ""}
-            return {**cleared, **_only(event, "resource_version", "stored", "read_under")}
+            return {**cleared, **_only(event, "resource_id", "resource_version", "stored", "read_under")}
         case WritebackWentMissing():
             return {"change_there": "", "changed_by": "", "read_under": event.read_under}
 

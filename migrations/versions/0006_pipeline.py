@@ -1,4 +1,4 @@
-"""an EHR that drops our identifier is remembered"""
+"""an EHR that drops our identifier is remembered, and one that moved to another address"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,7 +20,18 @@ def upgrade() -> None:
         sa.Column("seen_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", name="pk_lost_identifiers"),
     )
+    op.create_table(
+        "moved_bases",
+        sa.Column("tenant_id", sa.String(64), nullable=False),
+        sa.Column("fhir_base", sa.String(512), nullable=False),
+        sa.Column("moved_to", sa.String(512), nullable=False),
+        sa.Column("said_at", MOMENT, nullable=False),
+        sa.Column("said_by", sa.String(767), nullable=False),
+        sa.Column("reason", sa.String(500), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "fhir_base", "moved_to", name="pk_moved_bases"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("moved_bases")
     op.drop_table("lost_identifiers")

@@ -123,11 +123,15 @@ def test_a_press_under_the_status_is_not_lost_when_it_says_something_new(
         press(page, offer)
     else:
         offer.focus()
+        says_less = f"{page.locator('#status').inner_html()}<p>Something.</p>"
+        with page.expect_request("**/note/status"):
+            answers[0].fulfill(json={"html": says_less, "place": "In the chart", "settled": False})
+        expect(offer).to_be_focused()
         page.keyboard.down("Space")
 
     says_more = f"{page.locator('#status').inner_html()}<p>Something new.</p>"
     with page.expect_response("**/note/status"):
-        answers[0].fulfill(json={"html": says_more, "place": "In the chart", "settled": False})
+        answers[-1].fulfill(json={"html": says_more, "place": "In the chart", "settled": False})
     page.evaluate(TWO_FRAMES)  # long enough to be drawn, were it not for the press
     with page.expect_navigation():
         page.mouse.up() if by == "mouse" else page.keyboard.up("Space")

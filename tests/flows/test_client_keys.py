@@ -12,6 +12,8 @@ from app.tenants.tables import client_keys
 from app.wiring import create_app
 from tests.flows.conftest import EHR, Clinic
 
+pytestmark = pytest.mark.either_database
+
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 CACHE = 300
 JUST = timedelta(seconds=1)

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from app.tenants import identifiers
+from app.tenants.identifiers import Loss
 from app.writebacks.state import Stage
 from sandbox.qa.stored_text import REWRITES, rewritten
 from tests.flows.test_failures import after
-from tests.flows.test_reconciling import arm, pass_time
+from tests.flows.test_reconciling import arm, pass_time, tags
 from tests.service import TENANTS, OpenChart, Service
 
 pytestmark = pytest.mark.either_database
@@ -78,6 +79,28 @@ def test_where_an_identifier_was_lost_once_no_absence_is_proof(
     assert "DocumentReference was stored without it" in findings(service)
     notes = count(service)
     chart = filed_and_forgotten(service, monkeypatch, "rewrite_text")
+
+    pass_time(service, 12, seconds=31)
+
+    state = chart.writeback()
+    assert count(service) == notes + 1
+    assert (state.stage, state.parked_for, state.attempts) == (Stage.PARKED, "unproven", 1)
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_what_was_called_absent_before_the_loss_was_seen_is_asked_for_again_and_not_sent(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F25, I1, I3: it waited to be sent once more, on the word of a search that has turned out to say nothing."""
+    notes = count(service)
+    chart = filed_and_forgotten(service, monkeypatch, "rewrite_text")
+    while "writeback:absence:proven" not in tags(service, chart):
+        service.work()
+        service.clock.advance(seconds=31)
+    assert (chart.writeback().stage, chart.writeback().attempts) == (Stage.QUEUED, 1)
+    another = Loss("DocumentReference", "another", service.clock())
+    with service.parts.database.write() as tx:
+        identifiers.note_loss(tx, TENANTS[EHR], another)
 
     pass_time(service, 12, seconds=31)
 

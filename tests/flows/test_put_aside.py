@@ -62,6 +62,7 @@ def test_the_signer_reads_that_it_was_put_aside_and_operations_wake_it(
     operator = an_administrator(service, Role.OPERATIONS)
     wake = f"/ops/writes/{tenant}/{written}/wake"
     assert wake in operator.get("/ops/").text
+    assert "1 stopped by an error of Countersign" in operator.get("/admin/").text
     mend()
     assert operator.post(wake).status_code == 303
     assert operator.post(wake).status_code == 400
@@ -71,6 +72,13 @@ def test_the_signer_reads_that_it_was_put_aside_and_operations_wake_it(
     service.work()
     assert chart.writeback().stage is Stage.VERIFIED
     assert "stopped it" not in chart.get("/note").text
+
+
+def test_who_signs_out_is_not_told_that_it_goes_on_by_itself(chart: OpenChart) -> None:
+    """F46, I7."""
+    page = chart.post("/end").text
+    assert "One signed note was stopped by an error of Countersign itself." in page
+    assert "goes on without you" not in page
 
 
 def test_what_its_signer_takes_back_is_no_dead_letter_any_more(service: Service, chart: OpenChart) -> None:

@@ -12,6 +12,8 @@ from app.writebacks.handlers import load
 from tests.flows.conftest import Clinic
 from tests.service import OpenChart, Service
 
+pytestmark = pytest.mark.either_database
+
 NOTE, PROVENANCE = "DocumentReference", "Provenance"
 
 

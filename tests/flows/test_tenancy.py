@@ -14,6 +14,8 @@ from tests.flows.conftest import Clinic
 from tests.service import Service
 from vendors.egress import EgressRefused, NotConnected
 
+pytestmark = pytest.mark.either_database
+
 
 def story(service: Service, tenant_id: str) -> list[tuple[str, str]]:
     with service.parts.database.read() as tx:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
-from app.errors import ClientRefused, Corrupt, NeedsSignIn, NotRenewed
+from app.errors import AddressChanged, ClientRefused, Corrupt, NeedsSignIn, NotRenewed
 from app.event_log.canonical import digest
 from app.event_log.read import read_stream
 from app.ids import TenantId
@@ -461,10 +461,11 @@ def test_only_the_signers_own_launch_opens_the_door_for_a_note(service: Service)
         {"issuer": "https://elsewhere.example"},
         {"fhir_user": "Practitioner/somebody-else"},
         {"patient": "Patient/another"},
-        {"fhir_base": "https://elsewhere.example/fhir"},
     ):
         with pytest.raises(Corrupt):
             door(REFERENCE, launch.launch_id, replace(own, **changed))
+    with pytest.raises(AddressChanged):
+        door(REFERENCE, launch.launch_id, replace(own, fhir_base="https://elsewhere.example/fhir"))
     with pytest.raises(Corrupt):
         door(HARBOR, launch.launch_id, own)
 

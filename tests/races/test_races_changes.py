@@ -61,7 +61,7 @@ def test_a_long_step_keeps_its_lease_however_fast_the_others_are(
     with database.write() as tx:
         for name in ("a-long", *(f"b-{number}" for number in range(SHORT))):
             outbox.put(tx, WritebackId(name), PARTITION, NOW, note_id=name)
-    tenants = cast(Tenants, SimpleNamespace(steady=nullcontext, concurrency_of=lambda _tenant: 2))
+    tenants = cast(Tenants, SimpleNamespace(as_now=tuple, steady=nullcontext, concurrency_of=lambda _tenant: 2))
     pace = Pace(database, lambda: clock[0], chance=lambda: 0)
     drain = Drain(database, lambda: clock[0], LEASE, {Stage.QUEUED: step}, pace, tenants, Tempo(chance=lambda: 0))
     drain.run(PARTITION)

@@ -1,6 +1,7 @@
 """Those who sign at the same moment are entered together, on both databases; each stands or falls alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -18,7 +19,7 @@ from app.notes.entering import Entering
 from app.outbox.tables import outbox
 from app.sealing import Keyring
 from app.tenants.ending import end_launch, hold_launches
-from app.tenants.launches import new_launch, record
+from app.tenants.launches import end_of_others, new_launch, record
 from app.writebacks.docket import Docket
 from app.writebacks.tables import ledger
 from tests.races.at_once import at_once, failures
@@ -138,3 +139,23 @@ def test_those_who_sign_and_whoever_ends_sessions_do_not_deadlock(connect: Conne
     with database.read() as tx:
         ended = select(func.count()).select_from(events).where(events.c.tag == "launch:ended")
         assert tx.execute(ended).scalar_one() == 3
+
+
+def test_whoever_ends_sessions_of_several_tenants_takes_their_logs_in_one_order(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two shared workstations hold sessions of two tenants, in another order: else each waits for the other."""
+    database, now = connect(), system_clock()
+    opened = [new_launch(bench_launch(tenant, "https://ehr.example", now, tenant)) for tenant in ("z-one", "a-two")]
+    whoever = replace(opened[0].launch, subject="somebody else")
+    logs: list[object] = []
+    monkeypatch.setattr("app.tenants.launches.end_launch", lambda _tx, tenant, *_args, **_more: logs.append(tenant))
+    with database.write() as tx:
+        for one in opened:
+            record(tx, one)
+    presented = {one.launch.launch_id: one.browser_secret for one in opened}
+
+    with database.write() as tx:
+        assert end_of_others(tx, presented, whoever, now) == {"z-one", "a-two"}
+
+    assert logs == ["a-two", "z-one"]

@@ -63,6 +63,37 @@ def test_whoever_is_at_fault_fails_alone() -> None:
     assert sorted(worker.goes[2:]) == [["1"], ["3"], ["this one"]]
 
 
+def test_whoever_is_stopped_while_each_is_done_alone_leaves_nobody_waiting() -> None:
+    """The one who works is ended, as by its server, after the first of them: the others are told."""
+    goes: list[int] = []
+    begun = Event()
+
+    def do_all(works: Sequence[object]) -> None:
+        goes.append(len(works))
+        begun.set()
+        if goes == [1]:
+            while len(callers._waiting) < 3:
+                pass
+        elif len(works) > 1:
+            raise LookupError
+        else:
+            raise KeyboardInterrupt
+
+    def behind() -> str:
+        begun.wait(10)
+        try:
+            callers.do("behind")
+        except KeyboardInterrupt:
+            return "told"
+        return "done"
+
+    callers = Combining[object](do_all, LookupError)
+    answers = at_once(lambda: callers.do("first"), behind, behind, behind)
+
+    assert answers == [None, "told", "told", "told"]
+    assert goes == [1, 3, 1]
+
+
 def test_what_is_nobodys_fault_is_told_to_all_and_not_tried_again() -> None:
     worker = Worker(others=3)
 

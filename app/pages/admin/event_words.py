@@ -6,6 +6,7 @@ from app.pages.record import WORDS as OF_NOTES
 WORDS = OF_NOTES | {
     "tenant:registered": "registered this tenant",
     "tenant:changed": "changed the registration",
+    "tenant:moved": "said that this EHR's new address leads to the same EHR",
     "tenant:retired": "retired this tenant",
     "tenant:key:made": "made a signing key",
     "tenant:key:retired": "gave a signing key its end",

@@ -1,10 +1,13 @@
 """How a tenant is doing, as one word and one sentence: what stops it first, then what somebody should look at."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from app.ids import TenantId
+from app.outbox.dead_letters import dead_letters
 from app.pages.admin.screens import Health
 from app.pages.admin.words import lasting
 from app.projections import write_status
@@ -26,6 +29,7 @@ class Healths:
         self._tx = tx
         self._now = now
         self._counts = write_status.counts(tx)
+        self._dead = Counter(one.tenant_id for one in dead_letters(tx))
         self._off: Mapping[str, list[Switch]] = _by_tenant(switches.turned_off(tx))
 
     def of(self, tenant: Tenant, last: FoundTrace | None) -> Health:
@@ -36,6 +40,7 @@ class Healths:
         if partly := self._off.get(tenant.id):
             return Health("look", "Look here", f"Some writing is switched off: {partly[0].reason}")
         stuck = [(name, self._counts.get((tenant.id, stage), 0)) for stage, name in STUCK.items()]
+        stuck += [("stopped by an error of Countersign", self._dead[TenantId(tenant.id)])]
         if waiting := [f"{count} {name}" for name, count in stuck if count]:
             return Health("look", "Look here", f"Writes that need a person: {', '.join(waiting)}.")
         if last is None:

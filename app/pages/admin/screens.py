@@ -144,6 +144,8 @@ class TenantScreen:  # templates/admin/tenant.html
     health: Health
     file: str  # the YAML file's name, or empty
     facts: tuple[tuple[str, tuple[str, ...]], ...]
+    fhir_base: str
+    unexplained_bases: tuple[str, ...]  # where the EHR was before, and nobody has said that it is the same
     workflows: tuple[WorkflowRow, ...]
     phases: tuple[tuple[str, str], ...]
     switches: tuple[SwitchRow, ...]

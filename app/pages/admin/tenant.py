@@ -1,4 +1,4 @@
-"""What an administrator does to one tenant: phases, switches, keys, secrets, its end. Each one is an event."""
+"""What an administrator does to one tenant: phases, switches, a move, keys, secrets, its end. Each one is an event."""
 
 from collections.abc import Callable
 
@@ -22,6 +22,7 @@ guard(
         "show": Area.TENANTS,
         "change_phase": Act.CHANGE_PHASE,
         "turn_switch": Act.TURN_SWITCH,
+        "say_same_ehr": Act.CHANGE_TENANT,
         "rotate_key": Act.ROTATE_KEY,
         "drop_key": Act.ROTATE_KEY,
         "keep_secret": Act.KEEP_SECRET,
@@ -58,6 +59,14 @@ def turn_switch(tenant_id: str) -> ResponseReturnValue:
     turn = switches.turn_on if is_on else switches.turn_off
     which = (asked.get("workflow", ""), asked.get("resource", ""), asked.get("reason", "").strip())
     return _done(tenant, "switches", "on" if is_on else "off", lambda: turn(tenant, *which, visitor().account.actor))
+
+
+@admin_tenant.post("/moved")
+def say_same_ehr(tenant_id: str) -> ResponseReturnValue:
+    """The EHR at an earlier address is the one at the present address; with a reason."""
+    tenant, asked = required_tenant(tenant_id), request.form
+    words = (asked.get("fhir_base", ""), asked.get("reason", "").strip(), visitor().account.actor)
+    return _done(tenant, "moved", "moved", lambda: collaborators().moved_bases.say_same(tenant, *words))
 
 
 @admin_tenant.post("/keys")

@@ -12,7 +12,7 @@ from app.pages.admin.screens import KeyRow, LaunchRow, SecretRow, SwitchRow, Ten
 from app.pages.admin.words import PHASES, lasting, moment, names_of_accounts, who
 from app.pages.sessions import collaborators
 from app.projections import follower
-from app.tenants import rollout, switches, trace_search
+from app.tenants import moved_bases, rollout, switches, trace_search
 from app.tenants.client_keys import KeyAge
 from app.tenants.identifiers import Loss, lost_at
 from app.tenants.registrations import Phase, Tenant
@@ -29,6 +29,7 @@ DONE = {
     "off": "Switched off. New notes are handed over for copying; what waits stays here.",
     "on": "Switched on. What waited goes on by itself.",
     "phase": "Changed. It counts from the next note on.",
+    "moved": "Taken down. What waits goes on when its signer starts Countersign from that chart.",
     "rotated": "A new key is published. It signs by itself when every EHR has had time to see it.",
     "dropped": "The key is dropped, and the next one signs already.",
     "kept": "Kept, sealed. Nothing shows it again.",
@@ -54,7 +55,10 @@ def page(tenant: Tenant, problem_in: str = "", problem: str = "") -> str:
             facts=(
                 *_facts(tenant, parts.ehrs.adapter(TenantId(tenant.id)).profile.sign_in.value),
                 *_seen(lost_at(tx, tenant.id)),
+                *_moved(tx, tenant),
             ),
+            fhir_base=tenant.fhir_base,
+            unexplained_bases=moved_bases.unexplained(tx, tenant),
             workflows=_workflows(tx, tenant),
             phases=tuple((phase, PHASES[phase][0]) for phase in Phase),
             switches=tuple(switch_row(tx, tenant, one) for one in switches.turned_off(tx, tenant.id)),
@@ -123,6 +127,16 @@ def _seen(loss: Loss | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
         return ()
     words = f"It drops our identifier: first from a {loss.resource_type}, {moment(loss.seen_at)}."
     return (("Seen in this EHR", (words, "A write whose answer is lost waits for a person.")),)
+
+
+def _moved(tx: Connection, tenant: Tenant) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What administrators said about the EHR's earlier addresses."""
+    names = names_of_accounts(tx)
+    words = []
+    for one in moved_bases.said(tx, tenant.id):
+        by = f"{who(one.said_by, names)}, {moment(one.said_at)}"
+        words.append(f"{one.fhir_base} is the same EHR as {one.moved_to}: {by}. {one.reason}")
+    return (("Moved", tuple(words)),) if words else ()
 
 
 def _workflows(tx: Connection, tenant: Tenant) -> tuple[WorkflowRow, ...]:
