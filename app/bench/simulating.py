@@ -10,7 +10,7 @@ from app.bench.measure import Bar, Round, Wrong
 from app.settings import ROOT
 
 SEED = 11
-IN_PROCESS, WITH_PROCESSES = 300, 10
+IN_PROCESS, WITH_PROCESSES = 120, 10
 
 
 def simulating_bars() -> Iterator[Bar]:
