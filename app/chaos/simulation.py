@@ -1,6 +1,5 @@
 """Many histories, played in this process or in several at once, and what they came to."""
 
-import gc
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -43,7 +42,7 @@ def simulate(histories: int, seed: int, jobs: int = 0) -> Result:
 def play_some(seed: int, numbers: Sequence[int]) -> Result:
     """Play these histories in one world, and check its whole log at the end."""
     result = Result(seed)
-    with quiet() as alarms, rare_collections(), fresh_world() as world:
+    with quiet() as alarms, fresh_world() as world:
         for number in numbers:
             history = draw(seed, number)
             outcome = played(world, history, f"h{number}", alarms)
@@ -77,19 +76,6 @@ def _count(result: Result, number: int, history: History, outcome: Outcome) -> N
         result.broken(number, found.invariant, found.writeback, found.what, found.harm)
     if outcome.violations and sum("shortest" in one for one in result.violations) < MOST_SHRUNK:
         result.violations[-1]["shortest"] = shortest(history, fails).lines()
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Look for cyclic garbage seldom: a history makes little of it, and each look costs what all objects cost."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 @contextmanager
