@@ -181,6 +181,7 @@ def _resume_partition(
 def _resume(parts: Collaborators, partition: Partition, writeback_id: WritebackId, resumed: list[WritebackId]) -> None:
     tenant_id = partition.tenant_id
     with parts.database.write() as tx:
+        outbox.hold(tx, writeback_id)  # before it is read: it could be parked anew meanwhile, for something else
         state = load(tx, tenant_id, writeback_id)
         if (state.stage, state.parked_for) != (Stage.PARKED, SWITCHED_OFF):
             return

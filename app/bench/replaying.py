@@ -18,8 +18,9 @@ from app.event_log.event import ArtifactRef, Event
 from app.event_log.read import read_after
 from app.event_log.verify import verify
 from app.writebacks.events import AttemptBegun, WritebackFiled, WritebackVerified
+from app.writebacks.fold import evolve
 from app.writebacks.handlers import stream_of
-from app.writebacks.state import Stage, WritebackState, evolve
+from app.writebacks.state import Stage, WritebackState
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EVENTS_OF_A_WRITE = 4

@@ -1,7 +1,7 @@
 """Where faults meet the running code: each moment is counted, and what the history has for it strikes there.
 
-The database is met at its own seams, the beginning of a transaction and the driver's commit, so that nothing of the
-code under test is replaced.
+The database is met at its own seams, a connection that is taken for a transaction and the driver's commit, so that
+nothing of the code under test is replaced.
 """
 
 import sqlite3
@@ -89,7 +89,8 @@ class Moments:
 
     def watch(self, engine: Engine) -> None:
         """Meet every transaction of this engine."""
-        event.listen(engine, "begin", self._beginning, insert=True)
+        event.listen(engine, "engine_connect", self._beginning)  # "begin" would be too late: it takes the write lock
+        event.listen(engine, "begin", self._begun)
         event.listen(engine, "commit", self._committing)
         dialect: Any = engine.dialect
         commit = dialect.do_commit
@@ -100,10 +101,12 @@ class Moments:
 
         dialect.do_commit = do_commit
 
-    def _beginning(self, connection: Connection) -> None:
+    def _beginning(self, _connection: Connection) -> None:
         self.step()
         if self.meet(Moment.BEGIN):
             raise _away("the database is away")
+
+    def _begun(self, connection: Connection) -> None:
         if connection.get_execution_options().get("countersign_write"):
             self._writing.append(connection.connection.dbapi_connection)
 

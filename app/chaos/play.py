@@ -26,7 +26,7 @@ from app.worker import sweep_once
 SETTLING = Act(Doing.SWITCH_ON)
 REAUTH = "reauth"
 BY = "chaos"
-TAKEN, REFUSED = 202, 401
+TAKEN, REFUSED, FAILED = 202, 401, 500
 
 
 @dataclass
@@ -154,11 +154,18 @@ class _Play:
         """The EHR posts its notices: the forged ones are refused, all others taken, however often they come."""
         world = self._world
         for notice in world.ehrs.notices(chart.visit.ehr, world.moments.meet(Moment.TELL)):
-            status = world.tell(notice.url, notice.headers, notice.body)
             signed_at = int(notice.headers.get(SIGNED_AT, 0))
-            is_fresh = abs(world.parts.clock().timestamp() - signed_at) <= SKEW.total_seconds()
-            if status != (TAKEN if is_fresh and notice.knob not in FORGED else REFUSED):
+            struck, was_fresh = sum(world.moments.struck.values()), self._is_fresh(signed_at)
+            status = world.tell(notice.url, notice.headers, notice.body)
+            if status >= FAILED and sum(world.moments.struck.values()) > struck:
+                continue  # the database went away meanwhile, and the sender knows that it was not taken
+            is_good = notice.knob not in FORGED
+            right = {TAKEN if is_good and fresh else REFUSED for fresh in (was_fresh, self._is_fresh(signed_at))}
+            if status not in right:
                 self._found.append(Violation("F31", "", f"a notice ({notice.knob}) was answered with {status}"))
+
+    def _is_fresh(self, signed_at: int) -> bool:
+        return abs(self._world.parts.clock().timestamp() - signed_at) <= SKEW.total_seconds()
 
     def _filed(self, chart: Chart) -> list[str]:
         made = [one for sent in self._world.wire.sent for one in sent.written if one.interaction == "create"]

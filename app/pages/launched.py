@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from app.collaborators import Collaborators
 from app.errors import AddressChanged
 from app.ids import WritebackId, new_reference
+from app.outbox import rows as outbox
 from app.outbox.rows import Partition
 from app.pages.sessions import drop_launch_cookies, presented_launches, set_launch_cookie
 from app.projections import follower, write_status
@@ -73,6 +74,7 @@ def resume_parked(parts: Collaborators, launch: Launch) -> None:
 def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId) -> Partition | None:
     """Let one parked write go on; None when it does not wait for this launch."""
     with parts.database.write() as tx:
+        outbox.hold(tx, writeback_id)  # before it is read: it could be parked anew meanwhile, for something else
         state = load(tx, launch.tenant_id, writeback_id)
         if not _waits_for(tx, parts, state, launch):
             return None

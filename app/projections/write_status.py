@@ -14,7 +14,7 @@ from app.event_log.recorded import Recorded
 from app.outbox.tables import outbox
 from app.projections.tables import write_status as table
 from app.projections.upsert import upsert
-from app.writebacks.state import fold
+from app.writebacks.fold import fold
 
 PREFIX = "writeback:"
 

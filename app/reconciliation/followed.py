@@ -126,7 +126,10 @@ def read_under(tx: Connection, writeback_id: WritebackId) -> tuple[str, datetime
 
 
 def _hasten(tx: Connection, which: ColumnElement[bool], now: datetime) -> int:
-    return tx.execute(update(table).where(which, table.c.next_at > now).values(next_at=now)).rowcount
+    """The rows are locked in one order: of two who hasten some of the same ones, one simply waits."""
+    later = select(table.c.writeback_id).where(which, table.c.next_at > now)
+    locked = later.order_by(table.c.writeback_id).with_for_update().scalar_subquery()
+    return tx.execute(update(table).where(table.c.writeback_id.in_(locked)).values(next_at=now)).rowcount
 
 
 def _unless_hastened(now: datetime, later: datetime) -> ColumnElement[datetime]:

@@ -128,11 +128,15 @@ class Following:
         return True
 
     def _is_ready(self, tx: Connection, row: Followed, state: WritebackState, now: datetime) -> bool:
-        """Whether it is in the chart and nothing of it is under way; else it is put off, or looked at no more."""
+        """Whether it is in the chart and nothing of it is under way; else it is put off, or looked at no more.
+
+        A Provenance that waits for somebody is not under way.
+        """
         if state.stage in (Stage.SUPERSEDED, Stage.SETTLED):
             followed.end(tx, row)
             return False
-        if state.stage not in IN_CHART or (state.stage is Stage.VERIFIED and not state.provenance_settled):
+        its_provenance_is_due = state.stage is Stage.VERIFIED and not state.provenance_settled
+        if state.in_chart_as not in IN_CHART or its_provenance_is_due:
             followed.put_off(tx, row, now + followed.FIRST_LOOK)
             return False
         return True
@@ -198,7 +202,7 @@ class Following:
         if merged:
             args = (found.resource_id, found.version, (), "", reader.under, found.raw)
             return None if was_merged and not state.differences else RecordOverride(ChangeThere.MERGED, *args)
-        if state.stage is Stage.VERIFIED or (was_merged and merged is None):
+        if state.in_chart_as is Stage.VERIFIED or (was_merged and merged is None):
             return None
         return RecordRestored(found.resource_id, found.version, reader.under, found.raw)
 
@@ -272,7 +276,7 @@ def _was_doubled(state: WritebackState) -> bool:
 
 def _is_doubled(state: WritebackState, look: Look) -> bool:
     """Whether two copies stand there, or stood there until a person put that one away which we took for the note."""
-    return look.twin is not None or (look.is_other and state.stage in (Stage.VERIFIED, Stage.DRIFTED))
+    return look.twin is not None or (look.is_other and state.in_chart_as in (Stage.VERIFIED, Stage.DRIFTED))
 
 
 def _is_known(state: WritebackState, found: Found, comparison: Comparison) -> bool:

@@ -26,7 +26,8 @@ from app.replay.orders import Ordered, all_ordered
 from app.tenants.directory import Tenants
 from app.tenants.ehr import EHRs, Signer
 from app.tenants.standing import may_send
-from app.writebacks.state import Stage, WritebackState, fold
+from app.writebacks.fold import fold
+from app.writebacks.state import Stage, WritebackState
 from vendors.contract import Write
 from vendors.errors import VendorError
 

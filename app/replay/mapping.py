@@ -23,8 +23,8 @@ from app.replay.orders import READ_AT_ONCE, Ordered, all_ordered
 from app.replay.rendering import adapter_of, is_mapped_by, rendered, same_versions
 from app.tenants.ehr import EHRs
 from app.writebacks.commands import RegenerateWrite
+from app.writebacks.fold import fold
 from app.writebacks.handlers import WritebackCommands
-from app.writebacks.state import fold
 from vendors.errors import VendorError
 
 

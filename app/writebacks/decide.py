@@ -113,7 +113,7 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
         case CancelWrite() | SupersedeWrite() | SettleWrite():
             return Decision(_ended(state, command), None)
         case RecordOverride() | RecordMissing() | RecordRestored():
-            return Decision(_followed(command, keep), None)
+            return Decision(_followed(state, command, keep), None)
         case BeginProvenance() | PostponeProvenance() | RecordProvenance() | RefuseProvenance():
             return _provenance(state, command, now)
 
@@ -151,14 +151,19 @@ def _ended(state: WritebackState, command: CancelWrite | SupersedeWrite | Settle
                 raise Corrupt("A write that may have been executed cannot be taken back.")
             return WritebackCancelled(reason=command.reason)
         case SupersedeWrite():
-            if state.stage is Stage.PARKED and state.parked_from is not Stage.VERIFIED:
-                raise Corrupt("A write that is not in the chart cannot have been replaced there.")
+            _check_in_chart(state)
             return WritebackSuperseded(by=command.by, how=command.how)
         case SettleWrite():
             return WritebackSettled(outcome=command.outcome, reference=command.reference)
 
 
-def _followed(command: RecordOverride | RecordMissing | RecordRestored, keep: Keep) -> Event:
+def _check_in_chart(state: WritebackState) -> None:
+    if state.in_chart_as is Stage.PARKED:
+        raise Corrupt("Of a write that is not in the chart nothing can become there.")
+
+
+def _followed(state: WritebackState, command: RecordOverride | RecordMissing | RecordRestored, keep: Keep) -> Event:
+    _check_in_chart(state)
     match command:
         case RecordOverride():
             return WritebackOverridden(

@@ -27,7 +27,8 @@ from app.writebacks.commands import (
     SupersedeWrite,
 )
 from app.writebacks.decide import decide
-from app.writebacks.state import RESTORED, Stage, WritebackState, fold
+from app.writebacks.fold import fold
+from app.writebacks.state import RESTORED, Stage, WritebackState
 
 WORKER = "system:worker"
 SWEEPER = "system:sweeper"

@@ -1,13 +1,11 @@
-"""A write-back's state is a fold over its events. `TRANSITIONS` is the drawing of its life after signature."""
+"""Where a write-back stands. `TRANSITIONS` is the drawing of its life after signature; `fold` goes along it."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.errors import Corrupt
 from app.event_log.event import ArtifactRef, Event
-from app.event_log.recorded import Recorded
 from app.ids import LaunchId
 from app.writebacks.events import (
     AbsenceProven,
@@ -94,8 +92,9 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
         IN_CHART | {S.PARKED, S.AWAITING_COPY},
         S.SUPERSEDED,
     ),  # from `parked`: only if parked from `verified`
-    WritebackOverridden: (IN_CHART, S.OVERRIDDEN),
-    WritebackWentMissing: (frozenset({S.VERIFIED, S.DRIFTED, S.OVERRIDDEN}), S.MISSING),
+    # From `parked`, both: only if parked from `verified`, while its Provenance waits for somebody.
+    WritebackOverridden: (IN_CHART | {S.PARKED}, S.OVERRIDDEN),
+    WritebackWentMissing: (frozenset({S.VERIFIED, S.DRIFTED, S.OVERRIDDEN, S.PARKED}), S.MISSING),
     WritebackRestored: (frozenset({S.DRIFTED, S.OVERRIDDEN, S.MISSING}), S.VERIFIED),
     WritebackSettled: (frozenset({S.PARKED, S.DRIFTED, S.OVERRIDDEN, S.MISSING, S.REJECTED}), S.SETTLED),
     WritebackResumed: (frozenset({S.PARKED}), SAME),  # back to the stage that it was parked from
@@ -161,9 +160,14 @@ class WritebackState(NamedTuple):
         return isinstance(self.order, WritebackQueued) and self.can_be_taken_back and not self.attempts
 
     @property
+    def in_chart_as(self) -> Stage | None:
+        """Its stage as far as the chart goes: where only its Provenance waits for somebody it stands there verified."""
+        return S.VERIFIED if self.stage is S.PARKED and self.parked_from is S.VERIFIED else self.stage
+
+    @property
     def is_in_chart(self) -> bool:
         """Whether it stands in the chart as far as we know; only its Provenance may be left to send."""
-        return self.stage in IN_CHART - {S.MISSING} or (self.stage is S.PARKED and self.parked_from is S.VERIFIED)
+        return self.in_chart_as in IN_CHART - {S.MISSING}
 
     @property
     def may_be_in_chart(self) -> bool:
@@ -184,117 +188,3 @@ class WritebackState(NamedTuple):
         if not isinstance(self.order, WritebackQueued):
             raise Corrupt("This write was never queued.")
         return self.order
-
-
-def fold(events: Iterable[Recorded]) -> WritebackState:
-    """The state after all `events`. An event that the table does not allow is corruption, not a no-op."""
-    state = WritebackState()
-    for recorded in events:
-        state = evolve(state, recorded)
-    return state
-
-
-def evolve(state: WritebackState, recorded: Recorded) -> WritebackState:
-    """The state after one more event."""
-    event = recorded.event
-    allowed, stage = TRANSITIONS.get(type(event), (frozenset(), SAME))
-    if state.stage not in allowed:
-        raise Corrupt(f"The event {event.tag} cannot follow the stage {state.stage}.")
-    stage = stage or (state.parked_from if isinstance(event, WritebackResumed) else state.stage)
-    times = (*state.times, (str(stage), recorded.recorded_at)) if stage is not state.stage else state.times
-    return state._replace(version=recorded.version, stage=stage, times=times, **_learnt(recorded, before=state))
-
-
-def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
-    """The fields that an event tells, beside the stage that it leads to."""
-    match event := recorded.event:
-        case WritebackQueued() | CopyOffered():
-            settled = isinstance(event, CopyOffered) or event.provenance_route == "kept"
-            return {"order": event, "launch_id": LaunchId(event.launch_id), "provenance_settled": settled}
-        case AttemptBegun() | AttemptPostponed() | OutcomeBecameUnknown():
-            return _of_attempt(event, before)
-        case AbsenceSeen():
-            return {"absences": event.times, "absence_counts_from": event.due_at}
-        case WritebackFiled():
-            learnt = _only(event, "resource_id", "resource_version", "reply")
-            return {"adopted": event.found, "postponed_for": "", **learnt}
-        case WritebackRegenerated():
-            return {"order": event.of(before.queued)}
-        case WritebackVerified() | WritebackDrifted():
-            return _only(event, "resource_id", "resource_version", "stored", "differences")
-        case WritebackOverridden() | WritebackRestored() | WritebackWentMissing():
-            return _of_following(event)
-        case WritebackParked() | WritebackResumed() | WritebackSettled() | WritebackSuperseded():
-            return _of_stopping(event, before)
-        case ProvenanceBegun() | ProvenancePostponed() | ProvenanceFiled() | ProvenanceRefused():
-            return _of_provenance(recorded, before)
-        case _:
-            return {}
-
-
-def _of_following(event: WritebackOverridden | WritebackRestored | WritebackWentMissing) -> dict[str, Any]:
-    match event:
-        case WritebackOverridden():
-            learnt = _only(event, "resource_id", "resource_version", "stored", "differences", "changed_by")
-            return {"change_there": event.change, "read_under": event.read_under, **learnt}
-        case WritebackRestored():
-            cleared = {"differences": (), "change_there": "", "changed_by": ""}
-            return {**cleared, **_only(event, "resource_id", "resource_version", "stored", "read_under")}
-        case WritebackWentMissing():
-            return {"change_there": "", "changed_by": "", "read_under": event.read_under}
-
-
-def _of_stopping(
-    event: WritebackParked | WritebackResumed | WritebackSettled | WritebackSuperseded, before: WritebackState
-) -> dict[str, Any]:
-    match event:
-        case WritebackParked():
-            # A refused token means that nothing was executed: there is nothing to ask about afterwards.
-            not_executed = event.reason == "reauth" and before.stage is S.SENDING
-            return {"parked_from": S.QUEUED if not_executed else before.stage, "parked_for": event.reason}
-        case WritebackResumed():
-            launch_id = LaunchId(event.launch_id)
-            # A person looked at what was unclear so often; the count begins anew.
-            forgiven = {"unclear": 0} if before.parked_for == MANUAL else {}
-            return {"launch_id": launch_id, "parked_from": None, "parked_for": "", "postponed_for": "", **forgiven}
-        case WritebackSuperseded():
-            return {"parked_from": None, "parked_for": ""}  # its Provenance waits for nobody any more
-        case WritebackSettled():
-            return {"settled_as": event.outcome, "settled_reference": event.reference}
-
-
-def _of_attempt(
-    event: AttemptBegun | AttemptPostponed | OutcomeBecameUnknown, before: WritebackState
-) -> dict[str, Any]:
-    match event:
-        case AttemptBegun():
-            return {"attempts": event.attempt, "absences": 0, "absence_counts_from": None}
-        case AttemptPostponed():
-            return {"postponed_for": event.reason}
-        case OutcomeBecameUnknown():
-            unclear = before.unclear + (event.reason != RESTORED)
-            parked = {"parked_from": None, "parked_for": ""}
-            return {
-                "unclear": unclear,
-                "unknown_for": event.reason,
-                "absences": 0,
-                "absence_counts_from": None,
-                **parked,
-            }
-
-
-def _of_provenance(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
-    """A send that was begun is unclear until something is recorded of its end."""
-    match recorded.event:
-        case ProvenanceBegun():
-            unclear = before.provenance_unclear + 1
-            return {"provenance_unclear": unclear, "provenance_begun_at": recorded.recorded_at}
-        case ProvenancePostponed():
-            unclear = before.provenance_unclear - 1
-            return {"provenance_unclear": unclear, "postponed_for": recorded.event.reason}
-        case _:
-            return {"provenance_settled": True}
-
-
-def _only(event: Event, *names: str) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in names}

@@ -1,16 +1,20 @@
 """Histories full of faults, and what a run says about them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, literal, select
 
 from app.chaos.ehr import NAMES
 from app.chaos.faults import KINDS, OF_NOTICES, Fault
 from app.chaos.history import ENTRIES, Act, Doing, History, Note, draw
+from app.chaos.moments import Moments
 from app.chaos.play import play
 from app.chaos.shrink import shortest
 from app.chaos.simulation import play_some, quiet
 from app.chaos.world import World, fresh_world
+from app.db import Database
 from app.publication.publish import LATEST_START
 
 REFERENCE = (Note(0, 0, 0),)
@@ -35,6 +39,24 @@ def test_random_histories_keep_every_promise() -> None:
     assert document == {
         "histories": 8, "seed": 20261122, "lost": 0, "duplicated": 0, "wrong_token": 0, "unsettled": 0
     }  # fmt: skip
+
+
+def test_whoever_stands_still_before_a_write_leaves_the_lock_to_others(tmp_path: Path) -> None:
+    """F05: SQLite has one write lock; a history in which it is held by nobody who works proves nothing."""
+    database = Database(create_engine(f"sqlite:///{tmp_path / 'a.db'}"), together=False)
+    moments, others = Moments(), []
+
+    def others_write(seconds: float) -> None:
+        with moments.uncounted(), database.write() as tx:
+            others.append((seconds, tx.scalar(select(literal(1)))))
+
+    moments.watch(database.engine)
+    moments.expect([Fault("paused", 0, 130)])
+    moments.pause = others_write
+    with moments.counted(), database.write():
+        pass
+    database.engine.dispose()
+    assert others == [(130, 1)]
 
 
 def test_a_worker_that_stood_still_after_it_began_sends_nothing(world: World) -> None:

@@ -18,7 +18,8 @@ from app.publication.turn import Gate, gate
 from app.tenants.tables import launches
 from app.writebacks.endings import Person
 from app.writebacks.events import WritebackQueued, WritebackSuperseded
-from app.writebacks.state import Stage, WritebackState, evolve
+from app.writebacks.fold import evolve
+from app.writebacks.state import Stage, WritebackState
 from tests.flows.test_changing import EHR, add, begin, correct, in_chart, rewrite_first_line, writes
 from tests.flows.test_following import edit, look, place
 from tests.flows.test_reconciling import arm, our_notes, pass_time

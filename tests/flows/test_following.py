@@ -24,10 +24,11 @@ from tests.flows.admin_browser import an_administrator
 from tests.flows.test_changing import correct
 from tests.flows.test_proposals import approve, opened, writes
 from tests.flows.test_reconciling import our_notes, pass_time
+from tests.flows.test_switches import turn
 from tests.service import CLIENTS, OpenChart, Service
 
 pytestmark = pytest.mark.either_database
-EHR = "reference"
+EHR, TENANT = "reference", "reference-hospital"
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +101,38 @@ def test_what_people_do_to_a_filed_note_is_recorded_and_never_undone(service: Se
         assert chart.writeback().version == version, f"{action}: the same news twice"
     assert chart.launch().patient == patient
     assert writes_of(service) == before
+
+
+def test_a_note_is_followed_while_its_provenance_waits_for_somebody(service: Service) -> None:
+    """F28, F44: what waits goes on when the note stands there again as it was signed."""
+    chart = service.signed(ehr=EHR)
+    turn(service, off=True, resource="Provenance", tenant=TENANT)
+    service.work()
+    version = chart.writeback().version
+    look(service)
+    assert (chart.writeback().parked_from, chart.writeback().version) == (Stage.VERIFIED, version)
+
+    edit(service, "edit_text", place(chart), text="Another text.")
+    look(service)
+    state = chart.writeback()
+    assert (state.stage, state.parked_from, state.parked_for) == (Stage.OVERRIDDEN, None, "")
+
+    turn(service, off=False, resource="Provenance", tenant=TENANT)
+    edit(service, "restore", place(chart), version=1)
+    look(service)
+    service.work()
+    assert (chart.writeback().stage, chart.writeback().provenance_settled) == (Stage.VERIFIED, True)
+
+
+def test_a_note_that_the_ehr_lost_is_missing_also_while_its_provenance_waits(service: Service) -> None:
+    """F44."""
+    chart = service.signed(ehr=EHR)
+    turn(service, off=True, resource="Provenance", tenant=TENANT)
+    service.work()
+    edit(service, "lose", place(chart))
+    look(service)
+    look(service)
+    assert (chart.writeback().stage, chart.writeback().parked_for) == (Stage.MISSING, "")
 
 
 def test_a_note_that_the_ehr_lost_is_missing_after_two_looks_and_restored_when_it_is_back(

@@ -2,9 +2,16 @@
 
 from collections.abc import Callable
 from threading import Barrier, Thread
+from time import monotonic, sleep
 from typing import Any
 
+from sqlalchemy import text
+
+from app.db import Database
+
 JOINED_WITHIN_SECONDS = 60
+WAITS_WITHIN_SECONDS = 15
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
@@ -30,3 +37,14 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 def failures(answers: list[Any]) -> list[Exception]:
     return [answer for answer in answers if isinstance(answer, Exception)]
+
+
+def wait_until_somebody_waits(database: Database) -> None:
+    """Until another connection waits for a lock; on SQLite a writer waits for the whole file at once."""
+    until = monotonic() + WAITS_WITHIN_SECONDS
+    while database.engine.dialect.name == "postgresql":
+        with database.read() as tx:
+            if tx.execute(WAITING).scalar_one():
+                return
+        assert monotonic() < until, "it did not wait for the row"
+        sleep(0.02)

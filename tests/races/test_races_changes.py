@@ -3,34 +3,34 @@
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
-from time import monotonic
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
 
-from app.db import Database
 from app.errors import Fenced
 from app.event_log.append import hold_log
 from app.ids import TenantId, WritebackId
 from app.outbox import rows as outbox
 from app.outbox.pace import Pace
 from app.outbox.rows import Lease, Partition
+from app.pages.launched import resume_parked
 from app.publication import drain as draining
 from app.publication.drain import Drain, Tempo
 from app.tenants.directory import Tenants
-from app.writebacks.commands import ConfirmCopy
+from app.writebacks.commands import ConfirmCopy, ParkWrite, ResumeWrite
 from app.writebacks.docket import Docket, enter
 from app.writebacks.events import CopyOffered
 from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import Stage, WritebackState
+from tests.races.at_once import wait_until_somebody_waits
 from tests.races.conftest import Connect
+from tests.service import Service
 
 TENANT = TenantId("harbor-epic")
 PARTITION = Partition(TENANT, "primary-care")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-WAITS_WITHIN_SECONDS = 15
 LEASE, STEP, SHORT = timedelta(seconds=30), timedelta(seconds=10), 3
 
 
@@ -87,7 +87,7 @@ def test_whoever_ends_a_write_and_whoever_lets_it_go_on_never_wait_for_each_othe
     with mine.write() as tx:
         outbox.hold(tx, write)
         other.start()
-        wait_until_it_waits(connect())
+        wait_until_somebody_waits(connect())
         if mine.engine.dialect.name == "postgresql":
             tx.execute(text("SET LOCAL lock_timeout = '2s'"))
         hold_log(tx, TENANT)
@@ -96,17 +96,26 @@ def test_whoever_ends_a_write_and_whoever_lets_it_go_on_never_wait_for_each_othe
         assert load(tx, TENANT, write).stage is Stage.COPIED
 
 
-def wait_until_it_waits(database: Database) -> None:
-    """Until another connection waits for a lock; on SQLite a writer waits for the whole file at once."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    until = monotonic() + WAITS_WITHIN_SECONDS
-    while database.engine.dialect.name == "postgresql":
-        with database.read() as tx:
-            if tx.execute(waiting).scalar_one():
-                return
-        assert monotonic() < until, "it did not wait for the row"
+def test_a_write_that_is_parked_anew_does_not_go_on_for_what_it_waited_for_before(service: Service) -> None:
+    """F20, I7: the signer comes back at the very moment at which it stops for something that needs somebody else."""
+    chart = service.signed(ehr="reference")
+    service.end_tokens()
+    service.work()
+    launch, parts, write = chart.launch(), service.parts, chart.note().state.signed.writeback_id
+    assert chart.writeback().parked_for == "reauth"
+    returning = Thread(target=resume_parked, args=(parts, launch), daemon=True)
+    with parts.database.write() as tx:
+        outbox.hold(tx, write)
+        returning.start()
+        wait_until_somebody_waits(parts.database)
+        again = ResumeWrite(launch.launch_id)
+        parts.writebacks.by_person(tx, launch.tenant_id, write, again, launch.actor, parts.clock())
+        partition = Partition(launch.tenant_id, chart.writeback().queued.workflow)
+        (lease,) = outbox.claim(tx, partition, parts.clock(), timedelta(minutes=2)).leases
+        parts.writebacks.by_worker(tx, lease, ParkWrite("conflict"), parts.clock())
+    returning.join(60)
+    state = chart.writeback()
+    assert (state.stage, state.parked_for) == (Stage.PARKED, "conflict")
 
 
 def offer() -> CopyOffered:

@@ -1,15 +1,18 @@
 """Several sweepers and several notices at once: one looks, one is new; and a large backlog starves nobody."""
 
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
+import pytest
 from sqlalchemy import select
 
 from app.db import Database
 from app.ids import TenantId, WritebackId
 from app.reconciliation import followed
 from app.reconciliation.notices import Notices
+from app.reconciliation.tables import followed as table
 from app.reconciliation.tables import notices
-from tests.races.at_once import at_once
+from tests.races.at_once import at_once, wait_until_somebody_waits
 from tests.races.conftest import Connect
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -105,3 +108,29 @@ def test_of_two_copies_of_a_notice_one_is_new(connect: Connect) -> None:
     assert sorted(taken) == [False, True]
     with databases[0].read() as tx:
         assert len(tx.execute(select(notices)).all()) == 1
+
+
+def test_those_who_hasten_the_same_rows_lock_them_in_one_order(connect: Connect) -> None:
+    """F05: else two of them could wait for each other. SQLite has no rows to lock."""
+    mine, other, third = connect(), connect(), connect()
+    if mine.engine.dialect.name == "sqlite":
+        pytest.skip("one write lock")
+    with mine.write() as tx:
+        for number, name in enumerate("cadb"):  # in this order they are found
+            followed.follow(tx, MINE, WritebackId(name), "Patient/1", f"DocumentReference/{number}", NOW)
+    with mine.write() as tx:
+        tx.execute(select(table).where(table.c.writeback_id == "b").with_for_update())
+        hastening = Thread(target=hasten_all, args=(other,))
+        hastening.start()
+        wait_until_somebody_waits(third)
+        with third.write() as looking:
+            free = select(table.c.writeback_id).with_for_update(skip_locked=True)
+            assert set(looking.execute(free).scalars()) == {"c", "d"}
+    hastening.join()
+    with third.read() as tx:
+        assert len(followed.due(tx, NOW, 5)) == 4
+
+
+def hasten_all(database: Database) -> None:
+    with database.write() as tx:
+        followed.hasten_chart(tx, MINE, "Patient/1", NOW)

@@ -6,7 +6,8 @@ from app.notes.versions import ACCEPTED, IN_CHART_BY_HAND
 from app.pages.status import PARKED
 from app.writebacks.endings import OF_STAGE, OUTCOMES, PARKED_FOR, REFERENCE, Ending, Person, endings_for, endings_of
 from app.writebacks.events import WritebackParked, WritebackResumed
-from app.writebacks.state import MANUAL, Stage, WritebackState, evolve
+from app.writebacks.fold import evolve
+from app.writebacks.state import MANUAL, Stage, WritebackState
 from tests.factories import an_order, recorded
 
 ALIVE = {Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED, Stage.AWAITING_COPY}

@@ -22,7 +22,8 @@ from app.writebacks.events import (
     WritebackResumed,
     WritebackVerified,
 )
-from app.writebacks.state import TRANSITIONS, Stage, WritebackState, fold
+from app.writebacks.fold import fold
+from app.writebacks.state import TRANSITIONS, Stage, WritebackState
 from tests.factories import NOON, REF, an_order, recorded
 from vendors import errors
 
