@@ -44,6 +44,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+# Of SQLite, in one process; as many as a drain has threads.
+MOST_CONNECTIONS = 64
+
 metadata = MetaData(naming_convention=NAMING)
 db = SQLAlchemy(metadata=metadata)
 
@@ -102,6 +105,15 @@ class Database:
         """A transaction that only reads, all of it at one moment: what others commit meanwhile does not show."""
         with self._reader.begin() as connection:
             yield connection
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """What the app's engine is made with, beside its address.
+
+    A new connection of SQLite reads the whole schema first, and costs its server nothing to keep: as many are kept as
+    a worker has threads. PostgreSQL's are counted by its server, for all processes.
+    """
+    return {"pool_size": MOST_CONNECTIONS} if make_url(url).get_backend_name() == "sqlite" else {}
 
 
 def open_database(settings: Settings) -> Database:

@@ -11,7 +11,7 @@ from app.administrators.sign_in import SignIn
 from app.artifacts.store import ArtifactStore
 from app.clock import Clock, system_clock
 from app.collaborators import EXTENSION, Collaborators
-from app.db import Database, db
+from app.db import Database, db, engine_options
 from app.drafting.extractive import ExtractiveDrafter
 from app.event_log.checkpoints import Checkpoints
 from app.notes.amend import AmendmentCommands
@@ -106,7 +106,11 @@ def create_app(settings: Settings | None = None, clock: Clock = system_clock, te
     """
     settings = settings or Settings()
     app = Flask("countersign", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
-    app.config.update(SQLALCHEMY_DATABASE_URI=settings.database, MAX_CONTENT_LENGTH=LARGEST_REQUEST)
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=settings.database,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database),
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+    )
     settings.home.mkdir(parents=True, exist_ok=True)
     db.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"))
