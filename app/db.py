@@ -82,10 +82,11 @@ class Database:
         if engine.dialect.name == "postgresql":  # SQLite's WAL gives every transaction its own moment
             options["isolation_level"] = "REPEATABLE READ"
         self._reader = engine.execution_options(**options)
-        if engine.dialect.name == "sqlite":
+        self._group: GroupCommit | None = None
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        if self._is_sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
-        self._group = GroupCommit(self._writer.connect) if together and engine.dialect.name == "sqlite" else None
+            self._group = GroupCommit(self._writer.connect, begin_write_on_sqlite) if together else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -98,12 +99,16 @@ class Database:
                 yield connection
         else:
             with self._writer.begin() as connection:
+                if self._is_sqlite:
+                    begin_write_on_sqlite(connection)
                 yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, all of it at one moment: what others commit meanwhile does not show."""
         with self._reader.begin() as connection:
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN")
             yield connection
 
 
@@ -163,6 +168,20 @@ def _insert_unless_taken(table: Table, dialect: str) -> Executable:
     return into(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
+def upsert(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make each row, found by its primary key, hold these values; all rows name the same columns."""
+    if rows:
+        tx.execute(_insert_or_replace(table, tx.dialect.name, tuple(rows[0])), [dict(row) for row in rows])
+
+
+@cache
+def _insert_or_replace(table: Table, dialect: str, names: tuple[str, ...]) -> Executable:
+    into = (postgresql_insert if dialect == "postgresql" else sqlite_insert)(table)
+    keys = [column.name for column in table.primary_key]
+    values = {name: into.excluded[name] for name in names if name not in keys}
+    return into.on_conflict_do_update(index_elements=keys, set_=values)
+
+
 def lock_named(tx: Connection, name: str) -> None:
     """Hold the lock of this name until the transaction ends; for what has no row to lock yet.
 
@@ -174,11 +193,11 @@ def lock_named(tx: Connection, name: str) -> None:
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     """WAL lets readers and the one writer work at once; FULL makes a commit survive a power cut."""
-    connection.isolation_level = None  # the driver must not open transactions behind SQLAlchemy's back
+    connection.isolation_level = None  # the driver opens no transaction by itself: each is begun as it is meant
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("countersign_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+def begin_write_on_sqlite(connection: Connection) -> None:
+    """Begin what SQLAlchemy calls begun already, with the write lock."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

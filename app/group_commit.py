@@ -21,9 +21,10 @@ MOST_PARTS = 64
 class _Group:
     """One transaction, and those who wait for its commit."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, begin: Callable[[Connection], None]) -> None:
         self.connection = connection
         self.transaction: RootTransaction = connection.begin()
+        begin(connection)
         self.parts = 0
         self.done = Event()
         self.error: BaseException | None = None
@@ -32,9 +33,10 @@ class _Group:
 class GroupCommit:
     """Hands one open transaction from writer to writer."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
-        """`connect` gives a connection whose `begin` takes the write lock."""
+    def __init__(self, connect: Callable[[], Connection], begin: Callable[[Connection], None]) -> None:
+        """`begin` takes the write lock, on a connection that `connect` gave."""
         self._connect = connect
+        self._begin = begin
         self._lock = Lock()
         self._waiting: deque[Event] = deque()
         self._is_taken = False
@@ -62,7 +64,7 @@ class GroupCommit:
     def _open(self) -> _Group:
         connection = self._connect()
         try:
-            return _Group(connection)
+            return _Group(connection, self._begin)
         except BaseException:
             connection.close()
             raise

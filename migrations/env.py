@@ -2,6 +2,7 @@
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import event
 
 from app.db import UTCDateTime, metadata
 
@@ -13,6 +14,8 @@ def render_plainly(kind: str, value: object, _context: object) -> str | bool:
 
 engine = current_app.extensions["migrate"].db.engine
 with engine.connect() as connection:
+    if engine.dialect.name == "sqlite":  # our connections begin no transaction by themselves
+        event.listen(connection, "begin", lambda begun: begun.exec_driver_sql("BEGIN"))
     # SQLite cannot alter most things in place; batch mode rebuilds the table instead.
     context.configure(
         connection=connection,

@@ -4,9 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.event_log.append import append, hold_log
+from app.event_log.append import append_next, hold_log
 from app.event_log.event import Event
-from app.event_log.read import stream_version
 
 CONSOLE = "console"
 # Where sign-ins under names that nobody has are recorded.
@@ -31,7 +30,4 @@ def hold(tx: Connection) -> None:
 
 def record(tx: Connection, account_id: str, event: Event, actor: str, now: datetime) -> None:
     """Append one event about an account, in the transaction that makes it true."""
-    stream = stream_of(account_id or NOBODY)
-    hold(tx)
-    version = stream_version(tx, CONSOLE, stream)
-    append(tx, CONSOLE, stream, version, [event], actor=actor, causation="console", now=now)
+    append_next(tx, CONSOLE, stream_of(account_id or NOBODY), event, actor=actor, now=now, causation="console")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -11,7 +12,7 @@ from app.db import insert_if_absent
 from app.errors import StreamMoved
 from app.event_log.canonical import canonical_json
 from app.event_log.event import Event
-from app.event_log.read import stream_versions
+from app.event_log.read import stream_version, stream_versions
 from app.event_log.recorded import GENESIS, chain_hash
 from app.event_log.tables import events as table
 from app.event_log.tables import log_heads
@@ -35,6 +36,13 @@ class Addition:
     now: datetime
 
 
+class Head(NamedTuple):
+    """The end of a tenant's log, which nobody else moves before the transaction ends."""
+
+    sequence: int
+    hash: str
+
+
 def append(
     tx: Connection,
     tenant_id: str,
@@ -45,20 +53,38 @@ def append(
     actor: str,
     causation: str,
     now: datetime,
+    held: Head | None = None,
 ) -> int:
     """Append `new` to `stream`, whose last version must be `expected_version` (0: it must not exist).
 
     Returns the stream's new version. Raises `StreamMoved` when someone else appended first; the caller's
     transaction must then end. The tenant's head row is locked until commit, so readers never skip a late row.
+
+    `held` is what `hold_log` gave before the stream was read: nobody appended since, and nothing is asked again.
     """
-    append_all(tx, tenant_id, [Addition(stream, expected_version, new, actor, causation, now)])
+    append_all(tx, tenant_id, [Addition(stream, expected_version, new, actor, causation, now)], held)
     return expected_version + len(new)
 
 
-def append_all(tx: Connection, tenant_id: str, additions: Sequence[Addition]) -> None:
+def append_next(
+    tx: Connection, tenant_id: str, stream: str, event: Event, *, actor: str, now: datetime, causation: str = ""
+) -> None:
+    """Append an event to a stream that takes whatever comes, in the order of coming.
+
+    Without a `causation` it is caused by the one before it.
+    """
+    held = hold_log(tx, tenant_id)
+    version = stream_version(tx, tenant_id, stream)
+    because = causation or f"{stream}@{version}"
+    append(tx, tenant_id, stream, version, [event], actor=actor, causation=because, now=now, held=held)
+
+
+def append_all(tx: Connection, tenant_id: str, additions: Sequence[Addition], held: Head | None = None) -> None:
     """The same for several streams, in this order; all of them or, raising `StreamMoved`, none."""
-    sequence, previous = hold_log(tx, tenant_id)
-    _require_unmoved(tx, tenant_id, additions)
+    if held is None:
+        held = hold_log(tx, tenant_id)
+        _require_unmoved(tx, tenant_id, additions)
+    sequence, previous = held
     rows = []
     for addition in additions:
         for version, event in enumerate(addition.events, start=addition.expected_version + 1):
@@ -94,7 +120,7 @@ def _require_unmoved(tx: Connection, tenant_id: str, additions: Sequence[Additio
             raise StreamMoved(one.stream, one.expected_version)
 
 
-def hold_log(tx: Connection, tenant_id: str) -> tuple[int, str]:
+def hold_log(tx: Connection, tenant_id: str) -> Head:
     """The last sequence and hash of the tenant's log, to which nobody else appends before this transaction ends.
 
     A command that is often sent twice at once takes it before it reads, and never finds that the stream has moved.
@@ -103,4 +129,4 @@ def hold_log(tx: Connection, tenant_id: str) -> tuple[int, str]:
     if head is None:
         insert_if_absent(tx, log_heads, {"tenant_id": tenant_id, "sequence": 0, "hash": GENESIS})
         head = tx.execute(_HEAD, {"whose": tenant_id}).one()
-    return head.sequence, head.hash
+    return Head(head.sequence, head.hash)

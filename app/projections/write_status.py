@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from structlog import get_logger
 
+from app.db import upsert
 from app.errors import Corrupt
 from app.event_log.read import read_streams
 from app.event_log.recorded import Recorded
 from app.outbox.tables import outbox
 from app.projections.tables import write_status as table
-from app.projections.upsert import upsert
 from app.writebacks.fold import fold
 
 PREFIX = "writeback:"

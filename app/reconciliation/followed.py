@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, literal, select, update
 
-from app.db import UTCDateTime
+from app.db import UTCDateTime, upsert
 from app.ids import TenantId, WritebackId
 from app.reconciliation.tables import followed as table
 
@@ -19,8 +19,6 @@ FIRST_LOOK = timedelta(minutes=15)
 LONGEST_PAUSE = timedelta(days=30)
 # For so long a look may take; a sweeper that died leaves it due again after this.
 UNDER_WAY = timedelta(minutes=5)
-_FIRST = insert(table)  # made once: each filed write goes through these
-_AGAIN = update(table).where(table.c.writeback_id == bindparam("which"))
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ def follow(
 ) -> None:
     """Look at `resource` from now on, in the transaction that found it in the chart."""
     values = {"patient": patient, "resource": resource, "next_at": now + FIRST_LOOK, "checks": 0, "absences": 0}
-    if tx.execute(_AGAIN, {"which": writeback_id, **values}).rowcount == 0:
-        tx.execute(_FIRST, {"writeback_id": writeback_id, "tenant_id": tenant_id, **values})
+    upsert(tx, table, [{"writeback_id": writeback_id, "tenant_id": tenant_id, **values}])
 
 
 def due(tx: Connection, now: datetime, most: int) -> list[Followed]:

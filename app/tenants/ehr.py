@@ -79,8 +79,7 @@ class EHRs:
         """Raises `AddressChanged` where the tenant left this address and nobody said that it is the same EHR (F45)."""
         if self.has_left(tenant_id, fhir_base):
             with self._database.read() as tx:
-                if not moved_bases.is_same_ehr(tx, self.tenant(tenant_id), fhir_base):
-                    raise AddressChanged("The EHR has another address now than when this was signed.")
+                _require_same_ehr(tx, self.tenant(tenant_id), fhir_base)
 
     def has_left(self, tenant_id: TenantId, fhir_base: str) -> bool:
         """Whether the tenant has another address now."""
@@ -106,15 +105,16 @@ class EHRs:
         Raises `Corrupt` when it is not, or when its grant reaches beyond its user; what `under_grant_of` raises, and
         `AddressChanged` too where it was signed for an address of which nobody said that it is the same EHR.
         """
+        tenant = self.tenant(tenant_id)
         with self._database.read() as tx:
             launch = launches.find(tx, launch_id)
-        if launch.tenant_id != tenant_id or not signer.is_of(launch):
-            raise Corrupt("The launch whose access would send this note is not its signer's own.")
-        if GrantedScopes(launch.scopes).reaches_beyond_the_user:
-            raise Corrupt("The access that would send this note is not its signer's alone.")
-        self.require_same_ehr(tenant_id, signer.fhir_base)
-        tenant = self.tenant(tenant_id)
-        token = self._renewal.usable(tenant, launch_id).access_token
+            if launch.tenant_id != tenant_id or not signer.is_of(launch):
+                raise Corrupt("The launch whose access would send this note is not its signer's own.")
+            if GrantedScopes(launch.scopes).reaches_beyond_the_user:
+                raise Corrupt("The access that would send this note is not its signer's alone.")
+            _require_same_ehr(tx, tenant, signer.fhir_base)
+            stored = self._renewal.of(tx, tenant, launch_id)
+        token = self._renewal.fresh(tenant, stored).access_token
         renew = self._renew(tenant, launch_id)
         return SignersTransport(tenant.fhir_base, self.session(tenant), token, tenant.vendor, correlation_id, renew)
 
@@ -132,3 +132,8 @@ class EHRs:
                 raise NotRenewedNow from not_now
 
         return renew
+
+
+def _require_same_ehr(tx: Connection, tenant: Tenant, fhir_base: str) -> None:
+    if not moved_bases.is_same_ehr(tx, tenant, fhir_base):
+        raise AddressChanged("The EHR has another address now than when this was signed.")

@@ -4,9 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.event_log.append import append, hold_log
+from app.event_log.append import append_next
 from app.event_log.event import Event
-from app.event_log.read import stream_version
 from app.ids import LaunchId, TenantId
 
 RENEWAL = "system:renewal"
@@ -22,7 +21,4 @@ def record(
     tx: Connection, tenant_id: TenantId, launch_id: LaunchId, event: Event, *, actor: str, now: datetime
 ) -> None:
     """Append the event in the transaction of the change that it tells. Identifiers only; never a token."""
-    hold_log(tx, tenant_id)
-    stream = stream_of(launch_id)
-    version = stream_version(tx, tenant_id, stream)
-    append(tx, tenant_id, stream, version, [event], actor=actor, causation=f"{stream}@{version}", now=now)
+    append_next(tx, tenant_id, stream_of(launch_id), event, actor=actor, now=now)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from sqlalchemy import Connection
 from structlog import get_logger
 
 from app.clock import Clock
@@ -61,7 +62,10 @@ class Renewal:
         Raises `NeedsSignIn` when only the clinician can bring new ones, `AddressChanged` when they were granted for
         another address than the tenant's present one, `NotRenewed` and `ClientRefused` when it is not known yet.
         """
-        stored = self._stored(tenant, launch_id)
+        return self.fresh(tenant, self._stored(tenant, launch_id))
+
+    def fresh(self, tenant: Tenant, stored: StoredGrant) -> OpenGrant:
+        """The same for tokens that `of` found."""
         return stored.tokens if stored.tokens.outlives_a_request(self._clock()) else self._renewed(tenant, stored)
 
     def after_refusal(self, tenant: Tenant, launch_id: LaunchId, refused: str) -> OpenGrant:
@@ -83,7 +87,14 @@ class Renewal:
 
     def _stored(self, tenant: Tenant, launch_id: LaunchId) -> StoredGrant:
         with self._database.read() as tx:
-            stored = self._grants.require(tx, TenantId(tenant.id), launch_id)
+            return self.of(tx, tenant, launch_id)
+
+    def of(self, tx: Connection, tenant: Tenant, launch_id: LaunchId) -> StoredGrant:
+        """The launch's tokens as they are stored.
+
+        Raises `NeedsSignIn` when they have ended, `AddressChanged` when they were granted for another address.
+        """
+        stored = self._grants.require(tx, TenantId(tenant.id), launch_id)
         if stored.tokens.fhir_base != tenant.fhir_base:
             raise AddressChanged("The EHR has another address now than when this chart was opened.")
         return stored

@@ -12,13 +12,20 @@ from app.tenants.registrations import Phase, Tenant
 from app.tenants.tables import rollout_phases as table
 from app.tenants.tenant_log import record
 
-# Made once: asked before every send.
-_SET_TO = select(table.c.phase).where(table.c.tenant_id == bindparam("tenant"), table.c.workflow == bindparam("which"))
+# What an administrator set; the name of its parameters is also that of `switches.COVERING`.
+SET_TO = select(table.c.phase).where(
+    table.c.tenant_id == bindparam("tenant"), table.c.workflow == bindparam("for_workflow")
+)
 
 
 def phase_in_force(tx: Connection, tenant: Tenant, workflow: str) -> Phase:
     """The phase of a workflow now."""
-    set_to = tx.execute(_SET_TO, {"tenant": tenant.id, "which": workflow}).scalar_one_or_none()
+    set_to = tx.execute(SET_TO, {"tenant": tenant.id, "for_workflow": workflow}).scalar_one_or_none()
+    return in_force(tenant, workflow, set_to)
+
+
+def in_force(tenant: Tenant, workflow: str, set_to: str | None) -> Phase:
+    """What an administrator set, else what the registration says."""
     return Phase(set_to) if set_to else tenant.registered_phase(workflow)
 
 

@@ -21,8 +21,8 @@ from vendors.entry_values import RESOURCE_OF
 # What we write, and so what can be switched off by kind.
 RESOURCES = ("DocumentReference", "Provenance", *RESOURCE_OF.values())
 LONGEST_REASON = 500
-# Made once: asked before every send.
-_COVERING = (
+# The switches that are off for this kind of resource in this workflow, whichever way they cover it.
+COVERING = (
     select(table.c.tenant_id)
     .where(table.c.tenant_id == bindparam("tenant"))
     .where(or_(table.c.workflow == "", table.c.workflow == bindparam("for_workflow")))
@@ -40,12 +40,6 @@ class Switch:
     off_since: datetime
     turned_by: str
     reason: str
-
-
-def is_off(tx: Connection, tenant_id: str, workflow: str, resource: str) -> bool:
-    """Whether writing this kind of resource in this workflow is off, by whichever switch covers it."""
-    asked = {"tenant": tenant_id, "for_workflow": workflow, "for_resource": resource}
-    return tx.execute(_COVERING, asked).first() is not None
 
 
 def turned_off(tx: Connection, tenant_id: str | None = None) -> tuple[Switch, ...]:

@@ -4,9 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.event_log.append import append, hold_log
+from app.event_log.append import append_next
 from app.event_log.event import Event
-from app.event_log.read import stream_version
 
 OURSELVES = "system:countersign"
 
@@ -18,7 +17,4 @@ def stream_of(tenant_id: str) -> str:
 
 def record(tx: Connection, tenant_id: str, event: Event, *, actor: str, now: datetime) -> None:
     """Append the event in the transaction of the change. `actor`: `admin:<account id>`, `cli:<user>` or ourselves."""
-    hold_log(tx, tenant_id)
-    stream = stream_of(tenant_id)
-    version = stream_version(tx, tenant_id, stream)
-    append(tx, tenant_id, stream, version, [event], actor=actor, causation=f"{stream}@{version}", now=now)
+    append_next(tx, tenant_id, stream_of(tenant_id), event, actor=actor, now=now)

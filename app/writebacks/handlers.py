@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from app.artifacts.store import ArtifactKind, ArtifactStore
 from app.errors import NotFound
-from app.event_log.append import append, hold_log
+from app.event_log.append import Head, append, hold_log
 from app.event_log.event import ArtifactRef
 from app.event_log.read import read_stream
 from app.ids import TenantId, WritebackId
@@ -64,8 +64,9 @@ class WritebackCommands:
     ) -> None:
         """Carry out a worker's command under its lease, which ends unless `keep_lease`. Raises `Fenced`."""
         outbox.check_fence(tx, lease, now)
+        held = hold_log(tx, lease.tenant_id)
         state = load(tx, lease.tenant_id, lease.writeback_id)
-        due_at = self._carry_out(tx, lease.tenant_id, lease.writeback_id, state, command, WORKER, now)
+        due_at = self._carry_out(tx, lease.tenant_id, lease.writeback_id, state, command, WORKER, now, held)
         if not keep_lease:
             outbox.release(tx, lease, due_at)
 
@@ -84,10 +85,10 @@ class WritebackCommands:
         The row is held first, as everybody does who holds both: else two of them could wait for each other for ever.
         """
         outbox.hold(tx, writeback_id)
-        hold_log(tx, tenant_id)
+        held = hold_log(tx, tenant_id)
         state = load(tx, tenant_id, writeback_id)
         if state.stage in WAITS_FOR[type(command)]:
-            self._carry_out(tx, tenant_id, writeback_id, state, command, actor, now)
+            self._carry_out(tx, tenant_id, writeback_id, state, command, actor, now, held)
             if isinstance(command, ResumeWrite):
                 outbox.wake(tx, writeback_id, now, command.launch_id)
         return state
@@ -212,6 +213,7 @@ class WritebackCommands:
         command: Command,
         actor: str,
         now: datetime,
+        held: Head | None = None,
     ) -> datetime | None:
         def keep(kind: ArtifactKind, content: bytes) -> ArtifactRef:
             return self._artifacts.keep(tx, tenant_id, kind, content, now)
@@ -227,6 +229,7 @@ class WritebackCommands:
             actor=actor,
             causation=f"{stream}@{state.version}",
             now=now,
+            held=held,
         )
         if isinstance(command, RecordFiled):
             ledger.close(tx, writeback_id, f"{command.resource_type}/{command.resource_id or 'not-located'}", now)
