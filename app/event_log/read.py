@@ -14,6 +14,12 @@ from app.event_log.tables import log_heads
 # Made once: every command reads its stream through these.
 _OF_STREAM = (table.c.tenant_id == bindparam("whose")) & (table.c.stream == bindparam("which"))
 _STREAM = select(table).where(_OF_STREAM).order_by(table.c.version)
+_AFTER = (
+    select(table)
+    .where(table.c.tenant_id == bindparam("whose"), table.c.sequence > bindparam("end"))
+    .order_by(table.c.sequence)
+    .limit(bindparam("most"))
+)
 _VERSION = select(func.max(table.c.version)).where(_OF_STREAM)
 
 
@@ -35,13 +41,7 @@ def read_streams(tx: Connection, tenant_id: str, streams: Iterable[str]) -> Iter
 
 def read_after(tx: Connection, tenant_id: str, sequence: int, limit: int = 1000) -> list[Recorded]:
     """The tenant's next events after `sequence`, in order. The sequence has no gaps."""
-    query = (
-        select(table)
-        .where(table.c.tenant_id == tenant_id, table.c.sequence > sequence)
-        .order_by(table.c.sequence)
-        .limit(limit)
-    )
-    return [_recorded(row) for row in tx.execute(query).all()]
+    return [_recorded(row) for row in tx.execute(_AFTER, {"whose": tenant_id, "end": sequence, "most": limit}).all()]
 
 
 def stream_versions(tx: Connection, tenant_id: str, streams: Collection[str]) -> dict[str, int]:

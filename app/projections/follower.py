@@ -6,7 +6,7 @@ read models where they are, until a release that knows it goes on from there, an
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from structlog import get_logger
 
 from app.db import Database, insert_if_absent
@@ -21,6 +21,12 @@ from app.projections.tables import write_status as status_rows
 Projector = Callable[[Connection, Sequence[Recorded]], None]
 PROJECTIONS: dict[str, Projector] = {"write_status": write_status.project, "audit_trail": audit_trail.project}
 BATCH = 500
+# Made once: every page and every sweep goes through these.
+_MINE = (projection_positions.c.projection == bindparam("name")) & (
+    projection_positions.c.tenant_id == bindparam("whose")
+)
+_POSITION = select(projection_positions.c.sequence).where(_MINE).with_for_update()
+_MOVE = update(projection_positions).where(_MINE).values(sequence=bindparam("end"))
 
 log = get_logger()
 
@@ -67,22 +73,22 @@ def _behind(database: Database, tenant_id: str | None) -> list[tuple[str, str]]:
 
 
 def _follow(database: Database, name: str, tenant_id: str) -> int:
-    done = 0
-    while True:
+    done, is_behind = 0, True
+    while is_behind:
         with database.write() as tx:
-            position = _lock_position(tx, name, tenant_id)
-            batch = read_after(tx, tenant_id, position, BATCH)
-            if not batch:
-                return done
-            PROJECTIONS[name](tx, batch)
-            mine = (projection_positions.c.projection == name) & (projection_positions.c.tenant_id == tenant_id)
-            tx.execute(update(projection_positions).where(mine).values(sequence=batch[-1].sequence))
-            done += len(batch)
+            batch = read_after(tx, tenant_id, _lock_position(tx, name, tenant_id), BATCH)
+            if batch:
+                PROJECTIONS[name](tx, batch)
+                tx.execute(_MOVE, {"name": name, "whose": tenant_id, "end": batch[-1].sequence})
+        done += len(batch)
+        is_behind = len(batch) == BATCH
+    return done
 
 
 def _lock_position(tx: Connection, name: str, tenant_id: str) -> int:
-    mine = (projection_positions.c.projection == name) & (projection_positions.c.tenant_id == tenant_id)
-    query = select(projection_positions.c.sequence).where(mine).with_for_update()
-    while (position := tx.execute(query).scalar_one_or_none()) is None:  # nobody began yet, or a rebuild took it away
+    mine = {"name": name, "whose": tenant_id}
+    while (
+        position := tx.execute(_POSITION, mine).scalar_one_or_none()
+    ) is None:  # nobody began yet, or a rebuild took it away
         insert_if_absent(tx, projection_positions, {"projection": name, "tenant_id": tenant_id, "sequence": 0})
     return int(position)
