@@ -111,7 +111,7 @@ class Signing:
 
     def preview(self, launch: Launch, note: ReadNote) -> Preview:
         """What signing this note now would sign, and what would become of it."""
-        with self._database.read() as tx:
+        with self._tenants.steady(), self._database.read() as tx:
             return self._preview(tx, launch, note)
 
     def doubt(self, launch: Launch) -> Doubt:
@@ -122,16 +122,18 @@ class Signing:
     def sign(self, command: SignNote) -> Signed:
         """Sign, once: the same note signed again gives the same answer.
 
-        Raises `StaleReview` when the displayed hash is not the present one, `PatientUnconfirmed` when the patient has
-        to be confirmed once more, `SigningRefused` with every reason, `TryAgain` when the chart cannot be asked,
-        `NeedsSignIn` when the clinician's token has ended, `LaunchEnded` when the session ended meanwhile.
+        Raises `StaleReview` when the displayed hash is not the present one, `Conflict` when something else is signed by
+        now, `PatientUnconfirmed` when the patient has to be confirmed once more, `SigningRefused` with every reason,
+        `TryAgain` when the chart cannot be asked, `NeedsSignIn` when the clinician's token has ended, `LaunchEnded`
+        when the session ended meanwhile.
         """
         signed = self._signed(command)
         if signed:
             return signed
         standing = self._ask_chart(command.launch)
         try:
-            return self._sign(command, standing)
+            with self._tenants.steady():
+                return self._sign(command, standing)
         except StreamMoved:
             signed = self._signed(command)  # the other of two clicks was first
             if signed is None:
@@ -141,13 +143,13 @@ class Signing:
     def _signed(self, command: SignNote) -> Signed | None:
         with self._database.read() as tx:
             state = load_state(tx, command.launch.tenant_id, command.note_id)
-        return _already(command.note_id, state) if state.is_settled else None
+        return _already(command, state) if state.is_settled else None
 
     def _sign(self, command: SignNote, standing: ChartStanding) -> Signed:
         with self._database.read() as tx:
             note = read_note(tx, self._artifacts, command.launch.tenant_id, command.note_id)
             if note.state.is_settled:
-                return _already(note.note_id, note.state)
+                return _already(command, note.state)
             entry = self._entry(tx, command, note, standing) if note.state.amendment is None else None
         if entry is None:
             return self._sign_again(command, standing)
@@ -162,7 +164,7 @@ class Signing:
             hold_log(tx, launch.tenant_id)
             note = read_note(tx, self._artifacts, launch.tenant_id, command.note_id)
             if note.state.is_settled:
-                return _already(note.note_id, note.state)
+                return _already(command, note.state)
             entry = self._entry(tx, command, note, standing, base)
             enter(tx, entry.docket)
         return entry.signed
@@ -292,7 +294,9 @@ def _is_replaced(patient: dict[str, Any]) -> bool:
     return any(link.get("type") == "replaced-by" for link in patient.get("link") or ())
 
 
-def _already(note_id: NoteId, state: NoteState) -> Signed:
-    if state.signed is None:
-        raise Conflict("This note is not signed.")
-    return Signed(note_id, WritebackId(state.signed.writeback_id), None)
+def _already(command: SignNote, state: NoteState) -> Signed:
+    """The answer to a second click. Raises `Conflict` where what was displayed is not what is signed: it was given up."""
+    same = [one for one in state.signatures if one.displayed_hash == command.displayed_hash]
+    if not same:
+        raise Conflict("What you were about to sign was changed or given up in another window.", "Open the note again.")
+    return Signed(command.note_id, WritebackId(same[-1].writeback_id), None)

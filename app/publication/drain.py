@@ -100,9 +100,8 @@ class Drain:
         renewed_at = self._clock()
         try:
             while True:
-                in_time = self._clock() < until
-                if leases := self._claim(partition) if in_time else ():
-                    known = self._tenants.as_now()
+                in_time, known = self._clock() < until, self._tenants.as_now()
+                if leases := self._claim(partition, known) if in_time else ():
                     at_work |= {self._executor.submit(self._do, lease, known): lease for lease in leases}
                 if not at_work:
                     return Drained(steps, is_empty=in_time)
@@ -113,8 +112,9 @@ class Drain:
         finally:
             wait(at_work)  # whatever ended this run: what is on the wire is still recorded
 
-    def _claim(self, partition: Partition) -> tuple[Lease, ...]:
-        most = self._tempo.at_once or self._tenants.concurrency_of(partition.tenant_id)
+    def _claim(self, partition: Partition, known: Known) -> tuple[Lease, ...]:
+        with self._tenants.steady(known):
+            most = self._tempo.at_once or self._tenants.concurrency_of(partition.tenant_id)
         with self._database.write() as tx:
             claim = outbox.claim(tx, partition, self._clock(), self._lease, most, self._tempo.chance)
         self._pace.heed(partition.tenant_id, claim.standing)

@@ -17,6 +17,7 @@ from app.db import Database
 from app.ids import TenantId
 from app.log_lines import place_of
 from app.outbox import pace
+from app.outbox.dead_letters import put_aside
 from app.outbox.pause import LONGEST_ASKED_FOR_SECONDS
 from app.reconciliation import followed, followers, held
 from app.reconciliation.authority import weighed
@@ -40,6 +41,9 @@ ABSENCES_NEEDED = 2
 GONE = 410  # HTTP: it was there and was removed on purpose; 404 says neither
 NO_READER_FOR = timedelta(days=1)
 UNREADABLE_FOR = timedelta(seconds=LONGEST_ASKED_FOR_SECONDS)
+
+# What a correction or a retraction of ours does to the resource that it changes, as it may look there.
+OUR_OWN = frozenset({ChangeThere.REPLACED, ChangeThere.AMENDED, ChangeThere.EDITED, ChangeThere.INVALIDATED})
 
 Command = RecordOverride | RecordMissing | RecordRestored
 log = get_logger()
@@ -96,7 +100,8 @@ class Following:
     def _look_apart(self, row: Followed, away: set[str]) -> bool:
         """One look; whatever goes wrong with it stops no other tenant's."""
         try:
-            return self.look(row)
+            with self._ehrs.steady():
+                return self.look(row)
         except EHRAway:
             away.add(row.tenant_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stay this row's
@@ -124,19 +129,24 @@ class Following:
             return False
         if isinstance(look.found, NotFound):
             return self._not_there(row, state, look.found, look.reader)
-        self._record(row, state, self._news(row, state, look.found, look), look, look.found.version)
+        news = self._news(row, state, look.found, look)
+        if isinstance(news, RecordOverride) and news.change in OUR_OWN and self._is_ours(row):
+            self._put_off(row, followed.FIRST_LOOK)
+            return False
+        self._record(row, state, news, look, look.found.version)
         return True
 
     def _is_ready(self, tx: Connection, row: Followed, state: WritebackState, now: datetime) -> bool:
         """Whether it is in the chart and nothing of it is under way; else it is put off, or looked at no more.
 
-        A Provenance that waits for somebody is not under way.
+        A Provenance that waits for somebody is not under way, nor is one that was put aside.
         """
         if state.stage in (Stage.SUPERSEDED, Stage.SETTLED):
             followed.end(tx, row)
             return False
-        its_provenance_is_due = state.stage is Stage.VERIFIED and not state.provenance_settled
-        if state.in_chart_as not in IN_CHART or its_provenance_is_due:
+        waits_for_provenance = state.stage is Stage.VERIFIED and not state.provenance_settled
+        is_under_way = waits_for_provenance and not put_aside(tx, {row.writeback_id})
+        if state.in_chart_as not in IN_CHART or is_under_way:
             followed.put_off(tx, row, now + followed.FIRST_LOOK)
             return False
         return True
@@ -208,19 +218,18 @@ class Following:
 
     def _override(
         self, row: Followed, state: WritebackState, found: Found, comparison: Comparison, look: Look
-    ) -> Command | None:
+    ) -> Command:
         order, differences, reader = state.queued, comparison.serious, look.reader
         merged = is_about_another_patient(differences) and bool(is_merged(reader, order.patient))
         doubled = _is_doubled(state, look)
         change = change_there(order, differences, found.raw, is_merged=merged, is_doubled=doubled)
-        if change is ChangeThere.REPLACED and self._is_ours(row):
-            return None  # by a correction of the same signer that is on its way; it says so when it is verified
         touched = look.twin or found
         target = f"{order.resource_type}/{touched.resource_id}"
         who = who_changed(self._ehrs.adapter(row.tenant_id), reader.transport, target, touched, order)
         return RecordOverride(change, found.resource_id, found.version, differences, who, reader.under, found.raw)
 
     def _is_ours(self, row: Followed) -> bool:
+        """Whether a change of the same signer is on its way that may have done it; it says so when it is verified."""
         with self._database.read() as tx:
             return followers.are_under_way(tx, row.tenant_id, row.writeback_id)
 

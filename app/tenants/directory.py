@@ -62,13 +62,17 @@ class Tenants:
         return self._current()
 
     @contextmanager
-    def steady(self, known: Known) -> Iterator[None]:
-        """Within it `require` gives this thread what was `known`, without a look-up; who retires is still seen."""
-        self._thread.known = known
+    def steady(self, known: Known | None = None) -> Iterator[None]:
+        """Within it this thread has the registrations as they are `known`, or as they are now, without a look-up.
+
+        So one piece of work never mixes two revisions of a registration. Who retires is still seen.
+        """
+        before = self._steady()
+        self._thread.known = known or before or self._current()
         try:
             yield
         finally:
-            self._thread.known = None
+            self._thread.known = before
 
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self._current().live.values())
@@ -82,8 +86,7 @@ class Tenants:
 
         Raises `Misconfigured` when it is in neither files nor database.
         """
-        known = getattr(self._thread, "known", None) or self._current()
-        tenant = known.live.get(tenant_id) or known.retired.get(tenant_id)
+        tenant = self._any(tenant_id)
         if tenant is None:
             raise Misconfigured(f"The tenant {tenant_id} is not registered any more; put its file back.")
         return tenant
@@ -121,20 +124,26 @@ class Tenants:
 
     def queue_of(self, tenant_id: str, workflow: str) -> str:
         """The RQ queue of a workflow; the default one for a tenant that is gone."""
-        known = self._current()
-        tenant = known.live.get(tenant_id) or known.retired.get(tenant_id)
+        tenant = self._any(tenant_id)
         return tenant.workflow_named(workflow).queue if tenant else DEFAULT_QUEUE
 
     def concurrency_of(self, tenant_id: str) -> int:
         """How many writes of a tenant may be in flight at once; one for a tenant that is gone."""
-        known = self._current()
-        tenant = known.live.get(tenant_id) or known.retired.get(tenant_id)
+        tenant = self._any(tenant_id)
         return tenant.concurrency if tenant else 1
 
     def queues(self) -> tuple[str, ...]:
         """Every queue that some workflow uses, the default one first."""
         named = sorted({workflow.queue for tenant in self for workflow in tenant.workflows} - {DEFAULT_QUEUE})
         return (DEFAULT_QUEUE, *named)
+
+    def _any(self, tenant_id: str) -> Tenant | None:
+        """The tenant with this id, live or retired."""
+        known = self._steady() or self._current()
+        return known.live.get(tenant_id) or known.retired.get(tenant_id)
+
+    def _steady(self) -> Known | None:
+        return getattr(self._thread, "known", None)
 
     def _current(self) -> Known:
         if self._database is None:

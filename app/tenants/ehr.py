@@ -1,6 +1,7 @@
 """The door to a tenant's EHR: a FHIR transport that carries one launch's own token, and nobody else's."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import requests
@@ -58,6 +59,10 @@ class EHRs:
     def tenant(self, tenant_id: TenantId) -> Tenant:
         """The registration. Raises `Misconfigured` when it was removed while work for it was left."""
         return self._tenants.require(tenant_id)
+
+    def steady(self) -> AbstractContextManager[None]:
+        """Within it this thread has the registrations as they are now (`Tenants.steady`)."""
+        return self._tenants.steady()
 
     def session(self, tenant: Tenant) -> requests.Session:
         """The guarded HTTP session of this tenant, kept for the life of the process."""
