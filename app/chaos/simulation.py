@@ -1,5 +1,6 @@
 """Many histories, played in this process or in several at once, and what they came to."""
 
+import logging
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -88,9 +89,11 @@ def quiet() -> Iterator[list[str]]:
             alarms.append(" ".join(str(line[name]) for name in ("event", "error", "place") if name in line))
         raise structlog.DropEvent
 
-    before = structlog.get_config()
+    before, libraries = structlog.get_config(), logging.root.manager.disable
     structlog.configure(processors=[collect], cache_logger_on_first_use=False)
+    logging.disable()  # what libraries say, such as that there is no Redis
     try:
         yield alarms
     finally:
+        logging.disable(libraries)
         structlog.configure(**before)
