@@ -142,6 +142,11 @@ def moment(tx: Connection, now: datetime) -> ColumnElement[datetime]:
     return literal(now, UTCDateTime())
 
 
+def shared_moment(tx: Connection, now: datetime) -> datetime:
+    """The same as a value."""
+    return tx.execute(select(moment(tx, now))).scalar_one() if has_own_clock(tx) else now
+
+
 def has_own_clock(tx: Connection) -> bool:
     """Whether leases go by the database's own clock here."""
     return bool(tx.get_execution_options().get("countersign_own_clock"))

@@ -10,12 +10,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Event, Lock, get_ident
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import RootTransaction
+from sqlalchemy.exc import SQLAlchemyError
 
 # So many parts at the most before a commit: the first of them must not wait for an endless queue.
 MOST_PARTS = 64
+
+
+class TransactionLost(SQLAlchemyError):
+    """SQLite gave the whole transaction up when one part of it failed: nothing in it was kept."""
 
 
 class _Group:
@@ -28,6 +34,18 @@ class _Group:
         self.parts = 0
         self.done = Event()
         self.error: BaseException | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there still is a transaction.
+
+        A full disk, a failed read or write and a want of memory end all of it inside of SQLite, whatever the savepoint
+        (sqlite.org/lang_transaction.html). Committing then does nothing and says nothing.
+        """
+        if self.connection.invalidated:
+            return False
+        driver: Any = self.connection.connection.dbapi_connection
+        return bool(driver.in_transaction)
 
 
 class GroupCommit:
@@ -101,7 +119,7 @@ class GroupCommit:
         self._whose = None
         group = self._group
         try:
-            if group is not None and not (group.parts and self._waiting and group.parts < MOST_PARTS):
+            if group is not None and not (self._waiting and 0 < group.parts < MOST_PARTS and group.is_open):
                 self._group = None
                 self._end(group)
         finally:
@@ -122,6 +140,8 @@ class GroupCommit:
     def _end(self, group: _Group) -> None:
         """Commit what succeeded, for all who wait for it; where nothing did, roll back."""
         try:
+            if group.parts and not group.is_open:
+                raise TransactionLost("the database ended the transaction")
             if group.parts:
                 group.transaction.commit()
             else:

@@ -122,10 +122,8 @@ class Signing:
     def sign(self, command: SignNote) -> Signed:
         """Sign, once: the same note signed again gives the same answer.
 
-        Raises `StaleReview` when the displayed hash is not the present one, `Conflict` when something else is signed by
-        now, `PatientUnconfirmed` when the patient has to be confirmed once more, `SigningRefused` with every reason,
-        `TryAgain` when the chart cannot be asked, `NeedsSignIn` when the clinician's token has ended, `LaunchEnded`
-        when the session ended meanwhile.
+        Raises `StaleReview` when another hash is displayed, `Conflict` when something else is signed by now, and
+        `PatientUnconfirmed`, `SigningRefused`, `TryAgain`, `NeedsSignIn` or `LaunchEnded`.
         """
         signed = self._signed(command)
         if signed:
@@ -295,8 +293,8 @@ def _is_replaced(patient: dict[str, Any]) -> bool:
 
 
 def _already(command: SignNote, state: NoteState) -> Signed:
-    """The answer to a second click. Raises `Conflict` where what was displayed is not what is signed: it was given up."""
-    same = [one for one in state.signatures if one.displayed_hash == command.displayed_hash]
-    if not same:
-        raise Conflict("What you were about to sign was changed or given up in another window.", "Open the note again.")
-    return Signed(command.note_id, WritebackId(same[-1].writeback_id), None)
+    """The answer to a second click. Raises `Conflict` where what was displayed is not what is signed."""
+    for one in reversed(state.signatures):
+        if one.displayed_hash == command.displayed_hash:
+            return Signed(command.note_id, WritebackId(one.writeback_id), None)
+    raise Conflict("What you were about to sign was changed or given up in another window.", "Open the note again.")

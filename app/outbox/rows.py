@@ -12,7 +12,7 @@ from functools import cache
 from random import random
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, func, insert, or_, select, update
 
 from app.db import has_own_clock, moment, moment_given
 from app.errors import Corrupt, Fenced
@@ -60,7 +60,8 @@ class Partition:
 class Lease:
     """The right to work on one write-back; `fence` must still be the row's when the result is stored.
 
-    `chance`, from 0 up to 1, says by how much of its quarter a pause is longer that it ends with.
+    `chance`, from 0 up to 1, says by how much of its quarter a pause is longer that it ends with. `ahead` is by how
+    much the clock of whoever claimed it is ahead of the one that machines share.
     """
 
     writeback_id: WritebackId
@@ -68,6 +69,11 @@ class Lease:
     fence: int
     claimed_at: datetime
     chance: float = 0
+    ahead: timedelta = timedelta(0)
+
+    def shared(self, now: datetime) -> datetime:
+        """`now` by the clock that machines share, so that one may count from what another did (F39)."""
+        return now - self.ahead
 
     def spread(self, due_at: datetime) -> datetime:
         """`due_at`, and a little later where there is a pause until then; never earlier."""
@@ -90,10 +96,7 @@ def put(
     launch_id: str = "",
     note_id: str = "",
 ) -> None:
-    """Add a write-back of a note, due at `due_at`, to be sent under this launch's grant.
-
-    In the transaction that ordered it. Two rows of one note are never worked on at once.
-    """
+    """Add a write-back of a note, in the transaction that ordered it."""
     put_all(tx, [waiting(writeback_id, partition, due_at, launch_id, note_id)])
 
 
@@ -126,9 +129,13 @@ def wake(tx: Connection, writeback_id: WritebackId, due_at: datetime, launch_id:
         raise Corrupt("A write that was never queued cannot go on.")
 
 
-def hold(tx: Connection, writeback_id: WritebackId) -> None:
-    """Lock a write-back's row until the transaction ends, before anything else of it is locked or read."""
-    tx.execute(select(outbox.c.fence).where(outbox.c.writeback_id == writeback_id).with_for_update()).one_or_none()
+def hold(tx: Connection, writeback_id: WritebackId) -> bool:
+    """Lock a write-back's row until the transaction ends, before anything else of it is locked or read.
+
+    Returns whether something of it is still to be done by a worker.
+    """
+    row = select(outbox.c.due_at).where(outbox.c.writeback_id == writeback_id).with_for_update()
+    return tx.execute(row).scalar_one_or_none() is not None
 
 
 def overtake(tx: Connection, writeback_id: WritebackId) -> None:
@@ -164,7 +171,7 @@ def claim(
         return Claim(standing)
     until = standing.now + lease
     leases = [
-        Lease(row.writeback_id, row.tenant_id, row.fence + 1, standing.now, chance())
+        Lease(row.writeback_id, row.tenant_id, row.fence + 1, standing.now, chance(), now - standing.now)
         for row in _due(tx, partition, standing.now, busy, wanted)
     ]
     if leases:
@@ -243,7 +250,8 @@ def due_partitions(tx: Connection, now: datetime) -> Iterable[Partition]:
     held = select(tenant_pace.c.tenant_id).where(tenant_pace.c.held_until > moment(tx, now))
     query = (
         select(outbox.c.tenant_id, outbox.c.workflow)
-        .where(outbox.c.due_at <= now, _free(now), outbox.c.tenant_id.not_in(held))
+        .where(or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now))
+        .where(outbox.c.due_at <= now, outbox.c.tenant_id.not_in(held))
         .distinct()
     )
     return [Partition(row.tenant_id, row.workflow) for row in tx.execute(query)]
@@ -253,10 +261,6 @@ def due_partitions(tx: Connection, now: datetime) -> Iterable[Partition]:
 def _still_held(*, own_clock: bool) -> Select[tuple[int]]:
     held = select(outbox.c.fence).where(_HELD, outbox.c.leased_until > moment_given(own_clock=own_clock))
     return held.with_for_update()
-
-
-def _free(now: datetime) -> ColumnElement[bool]:
-    return or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,8 @@ IN_PLACE = Change(Move.SEND, "in_place", "amend", "update", doc_status="amended"
 CORRECT_BY_ADDENDUM = Change(Move.SEND, "correct_by_addendum", "amend", "create", relation="appends")
 APPEND = Change(Move.SEND, "appends", "amend", "create", relation="appends")
 FILE_ANEW = Change(Move.SEND, "file_anew", "create", "create")
+# Else what was corrected would be filed after the corrected version was copied into the chart by hand.
+TAKE_BACK_FIRST = Change(Move.REFUSE, "take_back_instead")
 RETRACT_BY = {
     "update": Change(Move.SEND, "retract", "retract", "update", supersedes="retracted"),
     "patch": Change(Move.SEND, "retract", "retract", "patch", supersedes="retracted"),
@@ -128,6 +130,7 @@ def choose_change(facts: ChangeFacts) -> Change:
     | retract | on_its_way | | | | wait | | on_its_way |
     | correct | changed | | | | by_hand | | changed_in_ehr |
     | retract | changed | | | | by_hand | | changed_in_ehr |
+    | correct | unsent | copy, by phase or switch | | | refuse | | take_back_instead |
     | | | copy, by phase or switch | | | by_hand: retract; else copy | | not_now |
     | retract | filed | | update | yes | send | retract by update | retract |
     | retract | filed | | patch | yes | send | retract by patch | retract |
@@ -136,6 +139,7 @@ def choose_change(facts: ChangeFacts) -> Change:
     | correct | filed | | in_place (1) | yes | send | amend by update, amended | in_place |
     | correct | | file | addendum (1) | | send | amend by create, appends | correct_by_addendum |
     | correct | unsent, on_its_way | | in_place | yes | wait | | on_its_way |
+    | correct | unsent | | | | refuse | | take_back_instead |
     | add | | file | addendum | | send | amend by create, appends | appends |
     | | | | | | copy | | copy_change |
 
@@ -169,12 +173,14 @@ def _by_standing(facts: ChangeFacts) -> Change | None:
         case Standing.COPIED:
             return Change(Move.BY_HAND, "copied") if retracts else Change(Move.COPY, "copy_change")
         case Standing.UNSENT if retracts:
-            return Change(Move.REFUSE, "take_back_instead")
+            return TAKE_BACK_FIRST
         case Standing.ON_ITS_WAY if retracts:
             return Change(Move.WAIT, "on_its_way")
         case Standing.CHANGED if facts.asked is not Asked.ADD:
             return Change(Move.BY_HAND, "changed_in_ehr")
     if NOT_NOW & set(facts.landing.reasons):
+        if facts.asked is Asked.CORRECT and facts.standing is Standing.UNSENT:
+            return TAKE_BACK_FIRST
         return Change(Move.BY_HAND if retracts else Move.COPY, "not_now")
     return None
 
@@ -200,7 +206,7 @@ def _correct(facts: ChangeFacts) -> Change:
     first = next((by_way[way] for way in facts.ways if by_way[way]), None)
     if first is None and "in_place" in facts.ways and not is_filed and facts.may_update:
         return Change(Move.WAIT, "on_its_way")
-    return first or Change(Move.COPY, "copy_change")
+    return first or (TAKE_BACK_FIRST if facts.standing is Standing.UNSENT else Change(Move.COPY, "copy_change"))
 
 
 def _add(facts: ChangeFacts) -> Change:

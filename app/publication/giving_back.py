@@ -163,7 +163,7 @@ class GivingBack:
             stored = self._grants.find(tx, tenant_id, launch_id)
             if stored is None or not (stored.ended_for or self._is_not_needed(tx, stored, now)):
                 return None
-            return stored if self._grants.lease(tx, stored, now, now + LEASE) else None
+            return stored if self._grants.lease(tx, stored, now, LEASE) else None
 
     def _is_not_needed(self, tx: Connection, stored: StoredGrant, now: datetime) -> bool:
         query = select(launches.c.ended_at, launches.c.expires_at).where(launches.c.launch_id == stored.launch_id)

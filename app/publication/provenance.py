@@ -79,7 +79,7 @@ class ProvenancePublication:
         except NeedsSignIn as ended:
             self._record(lease, park_without_grant(ended))
         except TryAgain:
-            self._postpone(lease, self._clock() + pause_after(self._waited(state)))
+            self._postpone(lease, self._clock() + pause_after(self._waited(lease, state)))
         except TokenRefused:
             self._record(lease, ParkWrite("reauth"))
         except VendorError as error:
@@ -112,7 +112,7 @@ class ProvenancePublication:
 
     def _not_there(self, lease: Lease, state: WritebackState, transport: SignersTransport, body: bytes) -> None:
         """Send it, or wait while what was sent may still appear, or give it up when that happened too often."""
-        now = self._clock()
+        now = lease.shared(self._clock())
         begun_at = state.provenance_begun_at or now
         rules = self._ehrs.adapter(lease.tenant_id).profile.note
         seconds = rules.longest_execution_seconds.value + rules.search_lag_seconds.value
@@ -161,7 +161,7 @@ class ProvenancePublication:
             case NextStep.ASK_FIRST:
                 self._postpone(lease, now + pause(0, error.retry_after_seconds))
             case NextStep.POSTPONE:
-                due_at = now + pause_after(self._waited(state), error.retry_after_seconds)
+                due_at = now + pause_after(self._waited(lease, state), error.retry_after_seconds)
                 self._record(lease, PostponeProvenance(reason, due_at))
             case NextStep.PARK_FOR_SIGN_IN:
                 # Refused before it was executed: when the signer comes back nothing is unclear.
@@ -173,7 +173,7 @@ class ProvenancePublication:
     def _not_asked(self, lease: Lease, state: WritebackState, error: VendorError) -> None:
         """An EHR that will not be asked, or cannot be for long enough, gets no Provenance: it might be the second."""
         self._log(lease, error)
-        waited = self._waited(state)
+        waited = self._waited(lease, state)
         if isinstance(error, Rejected | Unsupported) or waited > PATIENCE:
             self._record(lease, RefuseProvenance("unclear" if state.provenance_unclear else type(error).__name__))
         else:
@@ -185,8 +185,8 @@ class ProvenancePublication:
             kept = self._artifacts.open(tx, lease.tenant_id, order.provenance)
         return targeting(kept, order.resource_type, state.resource_id or "", state.resource_version)
 
-    def _waited(self, state: WritebackState) -> timedelta:
-        now = self._clock()
+    def _waited(self, lease: Lease, state: WritebackState) -> timedelta:
+        now = lease.shared(self._clock())
         return now - (state.since(Stage.VERIFIED) or now)
 
     def _postpone(self, lease: Lease, due_at: datetime) -> None:

@@ -12,6 +12,7 @@ from structlog import get_logger
 from app.db import Database
 from app.ids import WritebackId
 from app.outbox import rows as outbox
+from app.outbox.dead_letters import put_aside
 from app.outbox.pause import pause_after
 from app.outbox.rows import Lease
 from app.writebacks.commands import ParkWrite
@@ -54,18 +55,19 @@ if missing := set(Stage) - GATES.keys():
     raise TypeError(f"these stages of a write do not say what its followers do: {sorted(missing)}")
 
 
-def gate(original: WritebackState, *, takes_its_place: bool) -> Gate:
+def gate(original: WritebackState, *, takes_its_place: bool, is_put_aside: bool = False) -> Gate:
     """What a write does whose original stands so; an addendum does not take its place.
 
     What a person changed in the EHR meanwhile, or what was never stored as it was signed, is not put aside by an older
     signature: a person decides.
 
     While the original's Provenance is under way it waits too: the two are about one document, and that one is sent as
-    it now stands. A Provenance that waits for its signer holds nobody up.
+    it now stands. A Provenance that waits for its signer, or that was put aside because our own code broke on it, holds
+    nobody up: a retraction must not wait for an administrator.
     """
     if original.stage in (Stage.OVERRIDDEN, Stage.DRIFTED) and takes_its_place:
         return Gate.ASK
-    if original.stage is Stage.VERIFIED and not original.provenance_settled:
+    if original.stage is Stage.VERIFIED and not original.provenance_settled and not is_put_aside:
         return Gate.WAIT
     if original.is_in_chart:
         return Gate.GO
@@ -82,8 +84,9 @@ class Turn:
     def has_come(self, lease: Lease, state: WritebackState, now: datetime) -> bool:
         """Whether it may be sent now; if not it is put off, without an event, or parked. Raises `Fenced`."""
         with self._database.write() as tx:
-            original = load(tx, lease.tenant_id, WritebackId(state.queued.follows))
-            match gate(original, takes_its_place=bool(state.queued.supersedes)):
+            which, takes_its_place = WritebackId(state.queued.follows), bool(state.queued.supersedes)
+            original, is_put_aside = load(tx, lease.tenant_id, which), bool(put_aside(tx, {which}))
+            match gate(original, takes_its_place=takes_its_place, is_put_aside=is_put_aside):
                 case Gate.GO:
                     return True
                 case Gate.STOP:

@@ -85,9 +85,9 @@ def stands_at(tx: Connection, row: Followed, resource: str) -> None:
     _change(tx, row, resource=resource)
 
 
-def put_off(tx: Connection, row: Followed, until: datetime) -> None:
-    """Leave it alone until then; nothing was learnt."""
-    _change(tx, row, next_at=until)
+def put_off(tx: Connection, row: Followed, now: datetime, pause: timedelta) -> None:
+    """Leave it alone for so long; nothing was learnt. Not where somebody learnt meanwhile that it can be read now."""
+    _change(tx, row, next_at=_unless_hastened(now, now + pause))
 
 
 def end(tx: Connection, row: Followed) -> None:

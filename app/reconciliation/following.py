@@ -147,7 +147,7 @@ class Following:
         waits_for_provenance = state.stage is Stage.VERIFIED and not state.provenance_settled
         is_under_way = waits_for_provenance and not put_aside(tx, {row.writeback_id})
         if state.in_chart_as not in IN_CHART or is_under_way:
-            followed.put_off(tx, row, now + followed.FIRST_LOOK)
+            followed.put_off(tx, row, now, followed.FIRST_LOOK)
             return False
         return True
 
@@ -247,7 +247,7 @@ class Following:
 
     def _put_off(self, row: Followed, pause: timedelta) -> None:
         with self._database.write() as tx:
-            followed.put_off(tx, row, self._clock() + pause)
+            followed.put_off(tx, row, self._clock(), pause)
 
     def hasten_chart(self, tenant_id: TenantId, patient: str) -> int:
         """Somebody opened this chart: look at what was filed there in the next sweep. Returns how many there are."""

@@ -75,7 +75,7 @@ class Reconciliation:
 
     def locate(self, lease: Lease, state: WritebackState) -> None:
         """Ask the EHR whether it holds the write whose outcome is unknown."""
-        asked_at = self._clock()
+        asked_at = lease.shared(self._clock())
         located = self._ask(lease, state, held.locate)
         if located is None:
             return
@@ -132,7 +132,7 @@ class Reconciliation:
         if asked_at < counts_from:
             self._postpone(lease, min(asked_at + pause_after(asked_at - began), counts_from))
         else:
-            again_at = self._clock() + timedelta(seconds=rules.search_lag_seconds.value)
+            again_at = lease.shared(self._clock()) + timedelta(seconds=rules.search_lag_seconds.value)
             has_moved = self._ehrs.has_left(lease.tenant_id, state.queued.fhir_base)
             park_for = _park_for(state, profile) or ("unproven" if has_moved else None)
             self._record(lease, NoteAbsence(ABSENCES_NEEDED, again_at, park_for))
@@ -144,14 +144,14 @@ class Reconciliation:
 
     def _wait(self, lease: Lease, state: WritebackState, reason: str, asked_for_seconds: float | None = None) -> None:
         """Look again later; after long enough a person is asked, and it is never sent again."""
-        waited = self._waited(state)
+        waited = self._waited(lease, state)
         if waited > PATIENCE:
             self._record(lease, ParkWrite(reason))
         else:
             self._postpone(lease, self._clock() + pause_after(waited, asked_for_seconds))
 
-    def _waited(self, state: WritebackState) -> timedelta:
-        now = self._clock()
+    def _waited(self, lease: Lease, state: WritebackState) -> timedelta:
+        now = lease.shared(self._clock())
         since = state.since(state.stage) if state.stage else None
         return now - (since or now)
 
@@ -167,7 +167,7 @@ class Reconciliation:
             self._record(lease, park_without_grant(ended))
         except ClientRefused:
             # Everybody's writes wait for one repair, so no person is asked about each of them.
-            self._postpone(lease, self._clock() + pause_after(self._waited(state)))
+            self._postpone(lease, self._clock() + pause_after(self._waited(lease, state)))
         except TryAgain:
             self._wait(lease, state, "unreadable")
         except TokenRefused:

@@ -98,7 +98,7 @@ def regenerate(
         raise Conflict("What waits is not what was approved.", "Run it without --approve, read it, and approve that.")
     done = 0
     for one in shown.regenerations:
-        command = RegenerateWrite(one.payload, shown.mapping_version)
+        command = RegenerateWrite(one.payload, shown.mapping_version, one.replaces)
         with database.write() as tx:
             done += writebacks.regenerate(tx, one.tenant_id, one.writeback_id, command, approver, clock())
     return done

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, update
 
+from app.db import shared_moment
 from app.errors import NeedsSignIn
 from app.ids import LaunchId, TenantId
 from app.sealing import Keyring, Sealed
@@ -83,14 +84,18 @@ class Grants:
         tokens = OpenGrant(opened["access_token"], opened["refresh_token"], row.expires_at, row.fhir_base)
         return StoredGrant(launch_id, tenant_id, tokens, row.renewals, row.ended_for or "", row.return_tries)
 
-    def lease(self, tx: Connection, stored: StoredGrant, now: datetime, until: datetime) -> bool:
-        """Take the right to spend this pair until then; false when another has it, or has put a new pair there."""
-        free = or_(grants.c.renewing_until.is_(None), grants.c.renewing_until <= now)
-        return _change(tx, _this(stored) & free, renewing_until=until)
+    def lease(self, tx: Connection, stored: StoredGrant, now: datetime, lease: timedelta) -> bool:
+        """Take the right to spend this pair for so long; false when another has it, or has put a new pair there.
 
-    def rest(self, tx: Connection, stored: StoredGrant, until: datetime) -> None:
-        """Leave the pair alone until then: whoever spent it got no answer that ends it."""
-        _change(tx, _this(stored), renewing_until=until)
+        By the clock that machines share: a slow one's lease would else have ended before it began (F39).
+        """
+        at = shared_moment(tx, now)
+        free = or_(grants.c.renewing_until.is_(None), grants.c.renewing_until <= at)
+        return _change(tx, _this(stored) & free, renewing_until=at + lease)
+
+    def rest(self, tx: Connection, stored: StoredGrant, now: datetime, pause: timedelta) -> None:
+        """Leave the pair alone for so long: whoever spent it got no answer that ends it."""
+        _change(tx, _this(stored), renewing_until=shared_moment(tx, now) + pause)
 
     def renew(self, tx: Connection, stored: StoredGrant, tokens: OpenGrant, ended_for: str) -> bool:
         """Put the pair that came for the stored one in its place; false when that one is not there any more.

@@ -102,7 +102,7 @@ class Renewal:
     def _lease(self, seen: StoredGrant) -> bool:
         now = self._clock()
         with self._database.write() as tx:
-            return self._grants.lease(tx, seen, now, now + LEASE)
+            return self._grants.lease(tx, seen, now, LEASE)
 
     def _renew(self, tenant: Tenant, seen: StoredGrant) -> OpenGrant:
         with self._database.read() as tx:
@@ -156,7 +156,7 @@ class Renewal:
 
     def _put_off(self, tenant: Tenant, seen: StoredGrant, failure: RefreshFailed) -> NotRenewed | ClientRefused:
         with self._database.write() as tx:
-            self._grants.rest(tx, seen, self._clock() + REST)
+            self._grants.rest(tx, seen, self._clock(), REST)
         if isinstance(failure, refresh.ClientRefused):
             log.critical("client_refused", tenant=tenant.id, code="invalid_client")
             return ClientRefused("The EHR does not accept Countersign's own sign-in, so your access was not renewed.")

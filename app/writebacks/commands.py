@@ -96,10 +96,14 @@ class CancelWrite:
 
 @dataclass(frozen=True)
 class RegenerateWrite:
-    """Let another mapping's payload take the place of one of which nothing was ever sent, as somebody approved it."""
+    """Let another mapping's payload take the place of one of which nothing was ever sent, as somebody approved it.
+
+    `replaces` is the digest of the payload that they were shown.
+    """
 
     payload: bytes = field(repr=False)
     mapping_version: str
+    replaces: str
 
 
 @dataclass(frozen=True)

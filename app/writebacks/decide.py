@@ -119,8 +119,12 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
 
 
 def was_called_absent(state: WritebackState) -> bool:
-    """Whether it waits to be sent once more because it was looked for and not found; of creates only."""
-    return bool(state.unclear) and state.stage is Stage.QUEUED and state.queued.interaction == "create"
+    """Whether it waits to be sent because it was looked for and not found; of creates only.
+
+    What was in doubt and waits again was called absent in between, however often it had left as far as we know: a
+    database that was restored knows of no attempt, and a person's word forgives the unclear ones.
+    """
+    return bool(state.unknown_for) and state.stage is Stage.QUEUED and state.queued.interaction == "create"
 
 
 def _check_unknown(state: WritebackState, command: MarkUnknown) -> None:

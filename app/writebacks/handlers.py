@@ -62,10 +62,14 @@ class WritebackCommands:
     def by_worker(
         self, tx: Connection, lease: Lease, command: Command, now: datetime, *, keep_lease: bool = False
     ) -> None:
-        """Carry out a worker's command under its lease, which ends unless `keep_lease`. Raises `Fenced`."""
+        """Carry out a worker's command under its lease, which ends unless `keep_lease`. Raises `Fenced`.
+
+        It is recorded by the clock that machines share: what follows may be another's, and counts from it.
+        """
         outbox.check_fence(tx, lease, now)
         held = hold_log(tx, lease.tenant_id)
         state = load(tx, lease.tenant_id, lease.writeback_id)
+        now = lease.shared(now)
         due_at = self._carry_out(tx, lease.tenant_id, lease.writeback_id, state, command, WORKER, now, held)
         if not keep_lease:
             outbox.release(tx, lease, due_at)
@@ -132,15 +136,17 @@ class WritebackCommands:
     ) -> bool:
         """Render a write anew of which nothing was ever sent; false when it is too late, and nothing is changed.
 
-        The row is held first, as in `cancel`. Key, identifier and the ledger's entry stay as they were ordered.
+        It is too late as well where another payload took the place of the one that was shown. The row is held first, as
+        in `cancel`. Key, identifier and the ledger's entry stay as they were ordered.
         """
         outbox.hold(tx, writeback_id)
         hold_log(tx, tenant_id)
         state = load(tx, tenant_id, writeback_id)
-        if state.was_never_sent:
+        is_as_shown = state.was_never_sent and state.queued.payload_digest == command.replaces
+        if is_as_shown:
             self._carry_out(tx, tenant_id, writeback_id, state, command, actor, now)
             outbox.overtake(tx, writeback_id)
-        return state.was_never_sent
+        return is_as_shown
 
     def supersede(
         self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, command: SupersedeWrite, now: datetime
@@ -178,12 +184,13 @@ class WritebackCommands:
     ) -> bool:
         """Record what a look at the chart found, if nothing happened since; `seen` is the version it was decided on.
 
-        What came right again and has its Provenance still to be sent goes on to it.
+        Nothing while a worker is to go on with it: it may have been woken without an event of its own. What came right
+        again and has its Provenance still to be sent goes on to it.
         """
-        outbox.hold(tx, writeback_id)
+        is_under_way = outbox.hold(tx, writeback_id)
         hold_log(tx, tenant_id)
         state = load(tx, tenant_id, writeback_id)
-        if state.version != seen:
+        if state.version != seen or is_under_way:
             return False
         self._carry_out(tx, tenant_id, writeback_id, state, command, SWEEPER, now)
         if isinstance(command, RecordRestored) and not state.provenance_settled:

@@ -1,14 +1,18 @@
 """An EHR that does not keep our identifier: its notes are known by their words, and none is sent again by itself."""
 
+import json
 from typing import Any
 
 import pytest
 
+from app.projections.follower import catch_up
 from app.tenants import identifiers
 from app.tenants.identifiers import Loss
+from app.worker import resume_switched_on
 from app.writebacks.state import Stage
 from sandbox.qa.stored_text import REWRITES, rewritten
 from tests.flows.test_failures import after
+from tests.flows.test_following import post_behind_our_back
 from tests.flows.test_reconciling import arm, pass_time, tags
 from tests.service import TENANTS, OpenChart, Service
 
@@ -107,6 +111,35 @@ def test_what_was_called_absent_before_the_loss_was_seen_is_asked_for_again_and_
     state = chart.writeback()
     assert count(service) == notes + 1
     assert (state.stage, state.parked_for, state.attempts) == (Stage.PARKED, "unproven", 1)
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_what_a_restored_database_called_absent_is_asked_for_again_once_an_identifier_was_lost(
+    service: Service,
+) -> None:
+    """F50, F25, I1, I3: this copy knows of no attempt, and the EHR holds the note, rewritten and without our mark."""
+    chart = service.signed(ehr=EHR, patient="Cho, Raymond")
+    tenant = service.parts.tenants.require(TENANTS[EHR])
+    with service.parts.database.read() as tx:
+        sent = json.loads(service.parts.artifacts.open(tx, chart.launch().tenant_id, chart.writeback().queued.payload))
+    sent.pop("identifier")
+    rewritten(sent, REWRITES["rewrite_text"][0])
+    post_behind_our_back(service, chart, json.dumps(sent).encode())
+    notes = count(service)
+    assert service.parts.after_restore.begin(tenant, "cli:test") == 1
+    pass_time(service, 12, seconds=31)
+    assert (chart.writeback().parked_for, chart.writeback().parked_from) == ("switched_off", Stage.QUEUED)
+    with service.parts.database.write() as tx:
+        identifiers.note_loss(tx, TENANTS[EHR], Loss("DocumentReference", "another", service.clock()))
+
+    service.parts.switches.turn_on(tenant, "", "", "reconciled", "admin:1")
+    catch_up(service.parts.database)
+    resume_switched_on(service.parts)
+    pass_time(service, 12, seconds=31)
+
+    state = chart.writeback()
+    assert count(service) == notes
+    assert (state.stage, state.parked_for, state.attempts) == (Stage.PARKED, "unproven", 0)
 
 
 def findings(service: Service) -> str:

@@ -16,6 +16,7 @@ from app.cli.__main__ import countersign
 from app.collaborators import EXTENSION, Collaborators
 from app.errors import Conflict, Refused
 from app.projections.tables import audit_trail, write_status
+from app.replay.mapping import preview, regenerate
 from app.replay.payloads import ReplayedPayloads, replay_payloads
 from app.replay.projections import ReplayedLog, replay_projections
 from app.wiring import create_app
@@ -202,6 +203,16 @@ def test_what_was_never_sent_is_regenerated_as_it_was_approved_and_then_filed_so
     assert re.fullmatch(r".+, \d{4}-\d\d-\d\d", filed["description"])
 
 
+def test_what_was_approved_twice_is_regenerated_once(commands: Service) -> None:
+    """Exactly as shown, or not at all: two who approve at once were shown the same payload to replace."""
+    parts = commands.parts
+    with parts.database.read() as tx:
+        shown = preview(tx, parts.artifacts, parts.ehrs, "note-2")
+    args = (parts.database, parts.writebacks, shown, shown.fingerprint, "cli:test", parts.clock)
+
+    assert [regenerate(*args), regenerate(*args)] == [1, 0]
+
+
 def test_the_canary_files_a_copy_in_a_sandbox_tenant_and_tells_what_the_ehr_does_otherwise(commands: Service) -> None:
     chart = commands.drafted(patient="Nair, Priya")
     chart.settle()
@@ -234,7 +245,7 @@ def test_what_was_not_shown_is_not_approved_and_what_was_sent_does_not_change(co
     assert isinstance(stale.exception, Conflict)
     anew = run("--mapping", "note-2")
     commands.work()
-    command = RegenerateWrite(b"{}", "note-2")
+    command = RegenerateWrite(b"{}", "note-2", "")
     with commands.parts.database.read() as tx:
         sent = [
             row.writeback_id

@@ -7,6 +7,7 @@ from threading import Event, Thread
 
 import pytest
 from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import Database
 from tests.races.at_once import at_once
@@ -99,6 +100,40 @@ def test_when_the_commit_fails_everybody_in_it_is_told_and_nothing_is_kept(datab
 
     assert [type(one).__name__ for one in answers] == ["OSError"] * 3
     assert kept(database) == []
+
+
+def test_when_the_disk_is_full_for_one_nobody_whose_part_went_with_it_is_told_that_it_is_durable(
+    database: Database,
+) -> None:
+    """F48: SQLite ends the whole transaction then, and a commit of none says nothing."""
+    entered, go_on = Event(), Event()
+
+    def before() -> None:
+        with database.write() as tx:
+            tx.execute(text("INSERT INTO kept VALUES (1)"))
+            entered.set()
+            go_on.wait(10)
+
+    def too_much() -> None:
+        entered.wait(10)
+        with database.write() as tx:
+            pages = tx.execute(text("PRAGMA page_count")).scalar_one()
+            tx.execute(text(f"PRAGMA max_page_count = {pages}"))
+            tx.execute(text("INSERT INTO filler VALUES (zeroblob(500000))"))
+
+    def release() -> None:
+        while not database._group._waiting:  # type: ignore[union-attr]
+            pass
+        go_on.set()
+
+    with database.write() as tx:
+        tx.execute(text("CREATE TABLE filler (filling BLOB)"))
+    answers = at_once(before, too_much, release)
+
+    assert kept(database) == []
+    assert [isinstance(one, SQLAlchemyError) for one in answers] == [True, True, False]
+    keep(database, 2)
+    assert kept(database) == [2]
 
 
 def test_one_alone_that_fails_leaves_nothing_and_the_next_goes_on(database: Database) -> None:
