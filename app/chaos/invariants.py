@@ -143,7 +143,8 @@ def _exactly_once(world: World, write: Write) -> Iterator[Violation]:
             held = world.ehrs.held(one)
             if not held.touched_by_person and held.words not in {sent.text for sent in write.sent}:
                 yield Violation("I4", name, "it is said to be what was signed, and the EHR holds another text", "lost")
-    if state.stage in SAYS_NOT_IN_CHART and places:
+    # What a person removed there before we could look may be sent again, and be refused then.
+    if state.stage in SAYS_NOT_IN_CHART and any(not _touched(world, one) for one in created):
         yield Violation("I7", name, f"it is said to be {state.stage}, and it is in the chart", "lost")
 
 

@@ -28,7 +28,7 @@ class Moments:
         self._seen: Counter[Moment] = Counter()
         self._writing: list[Any] = []
         self._answer_is_lost = False
-        self._silent = 1
+        self._is_silent = True
         self.struck: Counter[str] = Counter()
         self.pause: Callable[[float], None] = lambda _seconds: None
 
@@ -45,25 +45,27 @@ class Moments:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """While this lasts, the code under test is running."""
-        self._silent -= 1
-        try:
+        """While this lasts, the code under test is running; in the middle of it another process may."""
+        with self._silence(is_silent=False):
             yield
-        finally:
-            self._silent += 1
 
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """While this lasts, the simulation itself looks or acts."""
-        self._silent += 1
+        with self._silence(is_silent=True):
+            yield
+
+    @contextmanager
+    def _silence(self, *, is_silent: bool) -> Iterator[None]:
+        before, self._is_silent = self._is_silent, is_silent
         try:
             yield
         finally:
-            self._silent -= 1
+            self._is_silent = before
 
     def meet(self, moment: Moment) -> Fault | None:
         """One more moment of this kind; the fault that strikes at it, if any."""
-        if self._silent:
+        if self._is_silent:
             return None
         fault = self._faults.pop((moment, self._seen[moment]), None)
         self._seen[moment] += 1

@@ -193,16 +193,20 @@ class _Play:
         """Nothing new is done; clinicians come back, and time goes on until nothing is due any more."""
         world, charts = self._world, self._people.charts
         world.time.skew = timedelta(0)
-        for chart in {chart.visit.ehr: chart for chart in charts}.values():
-            self._processes.do(partial(self.switch_on, chart, SETTLING))
+        self._switch_everything_on()
         for chart in charts:
             if not chart.is_signed:
                 self._processes.do(partial(self._people.sign, chart))
         self._processes.until_nothing_is_due()
         world.moments.disarm()
+        self._switch_everything_on()  # who was struck the first time; else it would go on in another history
         for chart in self._waiting_for_sign_in():
             self._processes.do(partial(self._people.launch, chart))
         self._processes.until_nothing_is_due()
+
+    def _switch_everything_on(self) -> None:
+        for chart in {chart.visit.ehr: chart for chart in self._people.charts}.values():
+            self._processes.do(partial(self.switch_on, chart, SETTLING))
 
     def _waiting_for_sign_in(self) -> list[Chart]:
         """The charts whose signer has to come back; asked of the read model, as the launch itself does."""

@@ -15,7 +15,6 @@ from app.pages.sessions import collaborators, current_launch
 from app.pages.status import place
 from app.pages.words import full_time
 from app.policy.mutation import Asked, Move, Standing, sentence
-from app.writebacks.state import Stage as Written
 
 # What is done here. What is done in the EHR is said at once, and what has to wait is offered when its time comes.
 OFFERED = frozenset({Move.SEND, Move.COPY, Move.CANCEL})
@@ -80,7 +79,7 @@ def _line(read: ReadNote, version: Version, ehr: str, signed_at: str, aside: Col
 def _place(read: ReadNote, version: Version, aside: Collection[WritebackId]) -> str:
     """Where it stands, or where the retraction of it does."""
     if version.standing is not Standing.RETRACTED or version.retraction is None:
-        return place(version.write.stage or Written.QUEUED, put_aside=version.writeback_id in aside)
+        return place(version.write, put_aside=version.writeback_id in aside)
     retractions = {one.retracts: WritebackId(one.writeback_id) for one in read.state.retractions}
     return retracted_place(version.retraction, put_aside=retractions[version.writeback_id] in aside)
 

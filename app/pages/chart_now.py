@@ -23,6 +23,8 @@ CHANGES = {
 }
 if missing := set(ChangeThere) - CHANGES.keys():
     raise TypeError(f"these changes have no words: {sorted(missing)}")
+THERE_COUNTS = "What stands in the chart now counts, and nothing is overwritten."
+NOT_AGAIN = "It is not sent again."
 COUNTS = {
     Stage.DRIFTED: "What stands in the chart of {ehr} is what others read. It is not what you signed.",
     Stage.OVERRIDDEN: "The one in {ehr}. What you signed is kept here, and nothing is overwritten.",
@@ -33,6 +35,7 @@ SEE = {
     Stage.OVERRIDDEN: "Look whether you agree. If you do, say so here. If not, change it in {ehr}.",
     Stage.MISSING: "Look for it in the chart. Ask your administrator whether {ehr} was restored from a backup.",
 }
+SEE_DELETED = "Look whether you agree. If you do, say so here. If not, write it again in {ehr}."
 STAYED = (
     "The patient was merged into another one in {ehr}, or their record was closed. This still stands in the old record."
 )
@@ -44,15 +47,30 @@ def answers(state: WritebackState, ehr: str) -> tuple[Answer, ...]:
     """The answers about what was filed and is not as it was signed; nothing for any other write."""
     if state.stage not in COUNTS:
         return ()
+    # What was deleted is as far from the chart as what is missing.
+    counts, see = (COUNTS[Stage.MISSING], SEE_DELETED) if _is_deleted(state) else (COUNTS[state.stage], SEE[state.stage])
     found = [
         ("What changed?", _what(state).format(ehr=ehr)),
         ("Who changed it?", _who(state, ehr)),
-        ("Which version counts?", COUNTS[state.stage].format(ehr=ehr)),
-        ("What should you do now?", SEE[state.stage].format(ehr=ehr)),
+        ("Which version counts?", counts.format(ehr=ehr)),
+        ("What should you do now?", see.format(ehr=ehr)),
     ]
     if state.read_under:
         found.append(("Under whose access was it read?", READERS.get(state.read_under, A_VISITOR)))
     return tuple(Answer(question, answer) for question, answer in found)
+
+
+def change_and_what_counts(state: WritebackState, ehr: str) -> str:
+    """What a person changed there, and what counts since then; empty where nobody changed anything."""
+    if not state.change_there:
+        return ""
+    change = ChangeThere(state.change_there)
+    return f"{CHANGES[change]} {NOT_AGAIN if change is ChangeThere.DELETED else THERE_COUNTS}".format(ehr=ehr)
+
+
+def is_gone(state: WritebackState) -> bool:
+    """Whether it was in the chart and, as far as we know, is not there any more."""
+    return state.stage is Stage.MISSING or _is_deleted(state)
 
 
 def text_there(stored: bytes) -> str:
@@ -64,6 +82,10 @@ def text_there(stored: bytes) -> str:
             text = base64.b64decode(data).decode("utf-8", "replace")
             return shown_text(text) or text
     return ""
+
+
+def _is_deleted(state: WritebackState) -> bool:
+    return state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.DELETED
 
 
 def _what(state: WritebackState) -> str:

@@ -6,11 +6,10 @@ from datetime import datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from app.pages.chart_now import CHANGES
+from app.pages.chart_now import change_and_what_counts, is_gone
 from app.pages.difference_words import what_differs
 from app.pages.screens import Action, Step
 from app.pages.words import clock_time
-from app.reconciliation.changes import ChangeThere
 from app.writebacks.state import Stage, WritebackState
 
 Line = tuple[tuple[Stage, str], ...]
@@ -37,19 +36,28 @@ SENTENCES = {
     Stage.COPIED: "Signed, and copied into {ehr} by you.",
     Stage.CANCELLED: "Taken back by you before it was sent. It is signed and kept here, and it is not in the chart.",
     Stage.SUPERSEDED: "Your later version took its place in {ehr}. This one is kept here as you signed it.",
-    Stage.OVERRIDDEN: "{changed} What stands in the chart now counts, and nothing is overwritten.",
+    Stage.OVERRIDDEN: "{changed}",
     Stage.MISSING: "It was in the chart, and {ehr} does not show it any more. It is not sent again. Look in the chart.",
-    Stage.SETTLED: "A person looked at this and ended it. It is signed and kept here.",
+    Stage.SETTLED: "{ended} It is signed and kept here.",
+}
+# How a person ended it, by the outcome that was written down.
+ENDED = {
+    "filed_by_hand": "You looked, and it is in the chart of {ehr}.",
+    "accepted": "You looked, and what stands in the chart of {ehr} is right.",
+    "abandoned": "Given up: Countersign sends nothing any more.",
 }
 PARKED = {
-    "reauth": "Your access to {ehr} ended first. Start Countersign again from this chart and it goes on by itself.",
+    "reauth": "Your access to {ehr} ended before this was done. Start Countersign again from this chart and it goes on by itself.",
     "address_changed": "{ehr} has another address now than when you signed, and nothing is sent. First your "
     "administrator says that it is the same EHR. Then start Countersign again from this chart and it goes on.",
     "switched_off": "Your organisation has filing switched off at the moment. Nothing is lost: when it is switched on "
     "again, the note goes on by itself.",
-    "conflict": "{ehr} shows something in the way of this note. Ask your administrator; nothing is sent until then.",
-    "manual": "This needs your administrator. Nothing is sent until then.",
-    "original_not_filed": "What this was to change is not in {ehr}, so it was not sent. Look in the chart.",
+    "conflict": "{ehr} shows something in the way of this note: it stands there twice, or somebody changed it. Look in "
+    "the chart, and ask your administrator. Nothing is sent until then.",
+    "manual": "Countersign could not file this safely and stopped. Look in the chart whether it is there, and ask your "
+    "administrator. Nothing is sent until then.",
+    "original_not_filed": "The earlier version that this was to change is not in {ehr}, so it was not sent. Look in "
+    "the chart.",
     "missing": "{ehr} said that it took the note and does not show it. Look in the chart before writing it again.",
     "unproven": "{ehr} did not confirm the note and does not show it. It is not sent again, because it may still be "
     "there. Look in the chart, and copy the note into it if it is not.",
@@ -80,6 +88,7 @@ PLACES = {
     Stage.MISSING: "{ehr}: was in the chart, and is not shown any more",
     Stage.SETTLED: "{ehr}: looked at by a person and ended",
 }
+DELETED_PLACE = "{ehr}: was in the chart, and was deleted there by a person"
 # The note itself is done: what waits is the record of who wrote it and what assisted.
 PROVENANCE_WAITS = {
     "reauth": " Its Provenance is still to be filed. Start Countersign again from this chart and it goes on by itself.",
@@ -108,7 +117,6 @@ STANDS_AT = {
     Stage.SUPERSEDED: Stage.VERIFIED,
     Stage.OVERRIDDEN: Stage.VERIFIED,
     Stage.MISSING: Stage.VERIFIED,
-    Stage.SETTLED: Stage.VERIFIED,
 }
 
 if not SENTENCES.keys() == PLACES.keys() == set(Stage):
@@ -149,24 +157,37 @@ def status(
     words = WAITING.get(state.postponed_for, sentences[stage]) if stage is Stage.QUEUED else sentences[stage]
     if put_aside and stage in PUT_ASIDE:
         words = f"{PUT_ASIDE[stage]} {WHO_WAKES_IT}"
-    changed = CHANGES.get(ChangeThere(state.change_there), "").format(ehr=ehr) if state.change_there else ""
     sentence = (
-        words.format(ehr=ehr, parked=parked, differences=what_differs(state.differences), changed=changed) + waits
+        words.format(
+            ehr=ehr,
+            parked=parked,
+            differences=what_differs(state.differences),
+            changed=change_and_what_counts(state, ehr),
+            ended=ENDED.get(state.settled_as, "A person looked at this and ended it.").format(ehr=ehr),
+        )
+        + waits
     )
     line = COPYING if stage in (Stage.AWAITING_COPY, Stage.COPIED) else FILING
     signed = Step("signed", "Signed", "done", clock_time(signed_at.astimezone(zone)), "")
     stops = stage in STOPPED or (put_aside and stage in WORKING)
     settled = stops or stage not in WORKING
     steps = (signed, *_steps(line, state, stage, zone, stops=stops))
-    return Status(place(stage, put_aside=put_aside).format(ehr=ehr), steps, sentence, settled, _action(stage))
+    return Status(place(state, put_aside=put_aside).format(ehr=ehr), steps, sentence, settled, _action(stage))
 
 
-def place(stage: Stage, *, put_aside: bool) -> str:
+def place(state: WritebackState, *, put_aside: bool) -> str:
     """The header's line, still with `{ehr}` in it."""
+    stage = state.in_chart_as or Stage.QUEUED
+    if stage is Stage.OVERRIDDEN and is_gone(state):
+        return DELETED_PLACE
     return PLACES[Stage.PARKED if put_aside and stage in WORKING else stage]
 
 
 def _steps(line: Line, state: WritebackState, stage: Stage, zone: ZoneInfo, *, stops: bool) -> list[Step]:
+    if stage is Stage.SETTLED:
+        # A person ended it: the steps that it came to, and no other is called done.
+        reached = [_step(step, label, state, "done", zone) for step, label in line if state.reached(step)]
+        return [*reached, _step(stage, "Ended", state, "done", zone)]
     order = [step for step, _ in line]
     here = STANDS_AT.get(stage, stage)
     if stage is Stage.PARKED:
@@ -191,7 +212,7 @@ def _step(step: Stage, label: str, state: WritebackState, standing: str, zone: Z
     words = ""
     if step is Stage.SENDING and state.attempts > 1:
         words = f"Attempt {state.attempts}"
-    if step is Stage.VERIFIED and standing == "done" and state.differences:
+    if step is Stage.VERIFIED and standing == "done" and state.differences and state.stage is not Stage.SETTLED:
         words = f"Harmless differences: {what_differs(state.differences)}"
     label = DONE.get(label, label) if standing == "done" else label
     return Step(step, label, standing, clock_time(when.astimezone(zone)) if when and standing != "todo" else "", words)

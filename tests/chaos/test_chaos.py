@@ -9,12 +9,13 @@ from sqlalchemy import create_engine, literal, select
 from app.chaos.ehr import NAMES
 from app.chaos.faults import KINDS, OF_NOTICES, Fault
 from app.chaos.history import ENTRIES, Act, Doing, History, Note, draw
-from app.chaos.moments import Moments
+from app.chaos.moments import Killed, Moments
 from app.chaos.play import play
 from app.chaos.shrink import shortest
 from app.chaos.simulation import play_some, quiet
 from app.chaos.world import World, fresh_world
 from app.db import Database
+from app.projections.write_status import waiting_for_switch
 from app.publication.publish import LATEST_START
 
 REFERENCE = (Note(0, 0, 0),)
@@ -59,6 +60,16 @@ def test_whoever_stands_still_before_a_write_leaves_the_lock_to_others(tmp_path:
     assert others == [(130, 1)]
 
 
+def test_what_the_simulation_looks_at_itself_is_never_struck() -> None:
+    """Nor while one process stands still and another runs: a fault there would strike what no process does."""
+    moments = Moments()
+    moments.expect([Fault("killed", 0)])
+    with moments.counted(), moments.counted(), moments.uncounted():
+        moments.step()
+    with moments.counted(), pytest.raises(Killed):
+        moments.step()
+
+
 def test_a_worker_that_stood_still_after_it_began_sends_nothing(world: World) -> None:
     """F32: wherever it stands still beyond its lease, the EHR is not asked to make a second document."""
     longer = LATEST_START.total_seconds() * 60
@@ -100,6 +111,26 @@ def test_what_a_person_deleted_before_we_could_look_is_remade_and_counted_apart(
         for name, acts in (("remade", remade), ("brought-back", (*remade, Act(Doing.BRING_BACK)))):
             outcome = play(world, History(REFERENCE, acts, (Fault("reply_lost", 0),)), name)
             assert (outcome.remade, outcome.violations) == (1, []), name
+
+
+def test_what_a_person_deleted_and_the_ehr_refuses_the_second_time_is_refused(world: World) -> None:
+    """F22, I7: nothing of it is in the chart, whoever removed it."""
+    faults = (Fault("reply_lost", 0), Fault("answer_403", 1))
+    with quiet():
+        outcome = play(world, History(REFERENCE, (*SIGN_AND_WORK, Act(Doing.DELETE), *UNTIL_SENT_AGAIN), faults), "403")
+    assert (outcome.violations, outcome.faults) == ([], {"reply_lost": 1, "answer_403": 1})
+
+
+def test_what_is_switched_off_goes_on_in_no_other_history(world: World) -> None:
+    """I7: whoever is to switch it on again may die, too."""
+    acts = (Act(Doing.SWITCH_OFF), Act(Doing.WORK))
+    with quiet():
+        switched, worked = play(world, History(REFERENCE, (Act(Doing.SIGN), *acts), ()), "off").steps[1:]
+        history = History(REFERENCE, (Act(Doing.SIGN), *acts), (Fault("killed", worked),))
+        assert play(world, history, "off-and-killed").violations == []
+        with world.parts.database.read() as tx:
+            stays = waiting_for_switch(tx)
+    assert (switched < worked, stays) == (True, [])
 
 
 @pytest.mark.parametrize("ehr", NAMES)
