@@ -26,6 +26,7 @@ class Processes:
     def __init__(self, world: World, found: list[Violation]) -> None:
         self._world = world
         self._found = found
+        self._stands_until: datetime | None = None
         world.moments.pause = self._stand_still
 
     def do(self, work: Callable[[], object]) -> None:
@@ -65,9 +66,21 @@ class Processes:
         self.do(partial(catch_up, world.parts.database))
 
     def _stand_still(self, seconds: float) -> None:
-        """A process stands still; others go on meanwhile, as soon as there is something to do."""
+        """A process stands still; others go on meanwhile, as soon as there is something to do.
+
+        One of these may stand still, too, but not for longer: one thread plays them all, and the first would have to
+        wait for it, beyond what it may.
+        """
+        now, before = self._world.time.now, self._stands_until
+        until = now + timedelta(seconds=seconds)
+        self._stands_until = until = max(now, min(until, before or until))
+        try:
+            self._others_go_on(until)
+        finally:
+            self._stands_until = before
+
+    def _others_go_on(self, until: datetime) -> None:
         world = self._world
-        until = world.time.now + timedelta(seconds=seconds)
         for _ in range(MOST_STEPS_MEANWHILE):
             due = min(self._next_due() or until, until)
             world.time.pass_by((due - world.time.now).total_seconds())

@@ -1,6 +1,7 @@
 """Histories full of faults, and what a run says about them."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from app.chaos.faults import KINDS, OF_NOTICES, Fault
 from app.chaos.history import ENTRIES, Act, Doing, History, Note, draw
 from app.chaos.moments import Killed, Moments
 from app.chaos.play import play
+from app.chaos.processes import Processes
 from app.chaos.shrink import shortest
 from app.chaos.simulation import play_some, quiet
 from app.chaos.world import World, fresh_world
@@ -78,6 +80,16 @@ def test_a_worker_that_stood_still_after_it_began_sends_nothing(world: World) ->
         for at in range(signed, filed, (filed - signed) // 16):
             history = History(REFERENCE, SIGN_AND_WORK, (Fault("paused", at, longer),))
             assert play(world, history, f"paused-{at}").violations == [], f"standing still at step {at}"
+
+
+def test_who_stands_still_meanwhile_keeps_nobody_standing_longer(world: World) -> None:
+    """F32: how long a request may be under way is what the vendor's profile promises, and is not for us to stretch."""
+    processes, before = Processes(world, []), world.time.now
+    world.moments.expect([Fault("paused", 0, 500)])
+    with quiet():
+        processes.do(lambda: world.moments.pause(100))
+    assert world.moments.struck["paused"] == 1
+    assert world.time.now - before == timedelta(seconds=100)
 
 
 # Each leaves us in doubt of a write that is done, or will be, and takes away one of the means to find it again.
