@@ -8,14 +8,16 @@ import click
 
 from app.bench.report import as_json as to_json
 from app.bench.report import as_markdown
-from app.bench.run import run
+from app.bench.run import BARS, run
 from app.errors import Misconfigured
 from app.settings import ROOT
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the bars as one JSON document.")
-@click.option("--only", "names", multiple=True, help="One bar, such as P3; may be given again. Default: all.")
+@click.option(
+    "--only", "names", multiple=True, type=click.Choice(BARS), help="This bar; may be given again. Default: all."
+)
 @click.option("--quick", is_flag=True, help="Fewer notes: to see that it works, not to measure.")
 @click.option("--write", is_flag=True, help="Write the table to docs/performance.md.")
 def bench(*, as_json: bool, names: tuple[str, ...], quick: bool, write: bool) -> None:

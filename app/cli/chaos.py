@@ -2,13 +2,17 @@
 
 import click
 
-from app.cli.reporting import as_json, report
+from app.cli.reporting import as_json, counted, report
 
 
 @click.command()
-@click.option("--histories", default=500, show_default=True, help="How many histories to play.")
+@click.option(
+    "--histories", default=500, type=click.IntRange(min=1), show_default=True, help="How many histories to play."
+)
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same histories.")
-@click.option("--jobs", default=0, help="Processes that play at once; 0: one for each core.")
+@click.option(
+    "--jobs", default=0, type=click.IntRange(min=0), help="Processes that play at once; 0: one for each core."
+)
 @click.option("--processes", is_flag=True, help="Real processes, real Redis, real kill -9; slower by far.")
 @as_json
 def chaos(*, histories: int, seed: int, jobs: int, processes: bool, as_json: bool) -> None:
@@ -26,9 +30,10 @@ def chaos(*, histories: int, seed: int, jobs: int, processes: bool, as_json: boo
     lines = [str(violation) for violation in document["violations"]]
     struck = sum(document["faults"].values())
     summary = (
-        f"{result.histories} histories of seed {seed}, {result.writes} writes, {struck} faults: "
+        f"{counted(result.histories, 'history', 'histories')} of seed {seed}, {counted(result.writes, 'write')}, "
+        f"{counted(struck, 'fault')}: "
         f"{document['lost']} lost, {document['duplicated']} duplicated, {document['wrong_token']} under another token, "
-        f"{document['unsettled']} unsettled, {len(document['violations'])} broken promises"
+        f"{document['unsettled']} unsettled, {counted(len(document['violations']), 'broken promise')}"
     )
     remade = (
         f"{result.remade} remade: deleted or lost in the EHR before it could be asked, so made once more; one is live"

@@ -2,14 +2,16 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import Connection
 
 from app.artifacts.verify import verify_everything
-from app.cli.reporting import actor, as_json, report, wired
+from app.cli.reporting import actor, as_json, counted, report, wired
 from app.collaborators import Collaborators
 from app.db import open_database
+from app.errors import NotFound
 from app.event_log.checkpoint import Verifiers
 from app.event_log.checkpoints import file_of, read, signers, verify_checkpoints
 from app.event_log.export import VERIFIER
@@ -24,6 +26,21 @@ from app.replay.payloads import replay_payloads
 from app.replay.projections import replay_projections
 from app.sealing import load_keyring
 from app.settings import Settings
+
+PROVABLE = "Events are numbered from 1, as on the audit page, and are covered by the next checkpoint."
+
+
+class NewDirectory(click.Path):
+    """A directory that is not there yet: what is written is never mixed with anything."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Fails, in words, where something is there already."""
+        if Path(value).exists():
+            self.fail(f"{value} is there already; name a new directory.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @click.group()
@@ -79,7 +96,7 @@ def keys(*, as_json: bool) -> None:
 
 @log.command()
 @click.argument("tenant_id")
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=NewDirectory())
 @as_json
 def export(tenant_id: str, directory: Path, *, as_json: bool) -> None:
     """Write one tenant's log into a new DIRECTORY, with a program that verifies it without Countersign."""
@@ -87,14 +104,16 @@ def export(tenant_id: str, directory: Path, *, as_json: bool) -> None:
     kept = read(file_of(settings.checkpoint_directory, tenant_id)) if settings.checkpoint_directory else ""
     with open_database(settings).read() as tx:
         written = export_log(tx, tenant_id, directory, kept, _own_keys(settings))
-    lines = [f"{written} events written. To verify them: python3 {directory / VERIFIER}"]
+    lines = [f"{counted(written, 'event')} written. To verify: python3 {directory / VERIFIER}"]
+    if not written:
+        lines = [f"There is no event of {tenant_id}. The tenants are listed by: countersign tenant list"]
     report({"events": written, "directory": str(directory)}, lines, as_json=as_json, ok=written > 0)
 
 
 @log.command()
 @click.argument("tenant_id")
 @click.argument("number", type=click.IntRange(min=1))
-@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("directory", type=NewDirectory())
 @as_json
 def proof(tenant_id: str, number: int, directory: Path, *, as_json: bool) -> None:
     """Write the proof that event NUMBER stands in a tenant's log into a new DIRECTORY, and nothing else of the log."""
@@ -102,18 +121,26 @@ def proof(tenant_id: str, number: int, directory: Path, *, as_json: bool) -> Non
     kept = read(file_of(settings.checkpoint_directory, tenant_id)) if settings.checkpoint_directory else ""
     keys = _own_keys(settings)
     with open_database(settings).read() as tx:
-        proven = prove(tx, tenant_id, number, kept, keys)
+        try:
+            proven = prove(tx, tenant_id, number, kept, keys)
+        except NotFound as missing:
+            # What the error tells people on a page to do is of no use here.
+            raise click.UsageError(f"{missing.what_happened} {PROVABLE}") from missing
     write_proof(proven, directory, keys)
     lines = [f"Event {number} is proven. To verify it: python3 {directory / VERIFIER}"]
     report({"event": number, "directory": str(directory)}, lines, as_json=as_json)
 
 
 @log.command()
-@click.option("--mapping", default="", help="Show what this mapping would change in pending and past writes, only.")
-@click.option("--approve", default="", help="With --mapping: regenerate what was never sent, as this was shown.")
+@click.option("--mapping", default="", help="Only show what this mapping would change in pending and past writes.")
+@click.option(
+    "--approve", default="", help="With --mapping, and the text that it printed: regenerate what was never sent."
+)
 @as_json
 def replay(*, mapping: str, approve: str, as_json: bool) -> None:
     """Rebuild every read model from the log and every payload from what was signed, and compare them."""
+    if approve and not mapping:
+        raise click.UsageError("--approve goes with --mapping, and takes the text that --mapping alone printed.")
     parts = wired()
     if mapping:
         _show_mapping(parts, mapping, approve, as_json=as_json)
@@ -138,7 +165,9 @@ def replay(*, mapping: str, approve: str, as_json: bool) -> None:
 
 @log.command()
 @click.argument("tenant_id")
-@click.option("--most", default=5, show_default=True, help="How many notes to file once more.")
+@click.option(
+    "--most", default=5, type=click.IntRange(min=1), show_default=True, help="How many notes to file once more."
+)
 @as_json
 def canary(tenant_id: str, most: int, *, as_json: bool) -> None:
     """File a sandbox tenant's newest notes once more, under their signers' grants, and say what is other than then."""
@@ -149,7 +178,7 @@ def canary(tenant_id: str, most: int, *, as_json: bool) -> None:
     ok = bool(sung) and all(one.outcome == "same" for one in sung)
     lines = [f"{one.stream}: {one.outcome} (then: {one.before}, now: {one.now})" for one in sung]
     document = {"ok": ok, "writes": [asdict(one) for one in sung]}
-    report(document, lines or ["this tenant has no verified note"], as_json=as_json, ok=ok)
+    report(document, lines or ["This tenant has no verified note to file once more."], as_json=as_json, ok=ok)
 
 
 def _show_mapping(parts: Collaborators, mapping: str, approve: str, *, as_json: bool) -> None:

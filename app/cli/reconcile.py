@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from app.cli.reporting import actor, as_json, report, wired
+from app.cli.reporting import actor, as_json, counted, report, wired
 from app.collaborators import Collaborators
 from app.ids import TenantId, WritebackId
 from app.outbox.dead_letters import put_aside
@@ -20,9 +20,19 @@ FINAL = (Stage.VERIFIED, Stage.CANCELLED, Stage.SUPERSEDED, Stage.SETTLED, Stage
 
 @click.command()
 @click.argument("tenant_id")
-@click.option("--look", is_flag=True, help="First look again at everything that was filed.")
-@click.option("--wake", "wake", multiple=True, metavar="WRITEBACK", help="Have it go on: an error of ours stopped it.")
-@click.option("--after-restore", is_flag=True, help="Our database is a copy from before: stop sending, ask first.")
+@click.option("--look", is_flag=True, help="First look in the EHR again at everything that was filed.")
+@click.option(
+    "--wake",
+    "wake",
+    multiple=True,
+    metavar="WRITEBACK",
+    help="Have this write go on: an error of ours stopped it. May be given again.",
+)
+@click.option(
+    "--after-restore",
+    is_flag=True,
+    help="Our database was restored from a backup: stop sending, and ask the EHR first.",
+)
 @as_json
 def reconcile(tenant_id: str, *, look: bool, wake: tuple[str, ...], after_restore: bool, as_json: bool) -> None:
     """List a tenant's writes that are not at their end, with what was found. Never writes to the EHR."""
@@ -43,10 +53,11 @@ def reconcile(tenant_id: str, *, look: bool, wake: tuple[str, ...], after_restor
         f"{one['writeback']} {one['resource_type']} {one['stage']} {_why(one)}".rstrip() for one in document["writes"]
     ]
     lines += [f"no write here has {one['resource']}" for one in document.get("orphans", ())]
-    summary = f"{len(document['writes'])} writes are not at their end"
+    left = len(document["writes"])
+    summary = f"{counted(left, 'write')} {'is not at its' if left == 1 else 'are not at their'} end"
     if after_restore:
         summary += (
-            f"; {document['doubted']} are asked about first; {document['charts_unread']} charts could not be read"
+            f"; asked about first: {document['doubted']}; charts that could not be read: {document['charts_unread']}"
         )
         summary += f"; sending is off, turn it on with: countersign tenant switch on {tenant_id} --reason ..."
     is_well = not document["writes"] and not document.get("orphans") and not document.get("charts_unread")

@@ -30,6 +30,11 @@ def actor() -> str:
         return f"cli:{os.getuid()}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun, as people say it: "1 write", "2 writes"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def report(document: Mapping[str, Any], lines: list[str], *, as_json: bool, ok: bool = True) -> None:
     """Print the document or the lines, and end with the exit code that says whether all is well."""
     click.echo(json.dumps(document) if as_json else "\n".join(lines))

@@ -95,6 +95,7 @@ def _row(sequence: int, line: AuditLine, names: Mapping[str, str]) -> AuditRow:
         sequence=sequence,
         at=moment(line.recorded_at),
         who=who(line.actor, names),
+        actor=line.actor,
         what=WORDS[line.tag],
         tag=line.tag,
         stream=line.stream,

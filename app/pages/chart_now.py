@@ -48,7 +48,9 @@ def answers(state: WritebackState, ehr: str) -> tuple[Answer, ...]:
     if state.stage not in COUNTS:
         return ()
     # What was deleted is as far from the chart as what is missing.
-    counts, see = (COUNTS[Stage.MISSING], SEE_DELETED) if _is_deleted(state) else (COUNTS[state.stage], SEE[state.stage])
+    counts, see = (
+        (COUNTS[Stage.MISSING], SEE_DELETED) if _is_deleted(state) else (COUNTS[state.stage], SEE[state.stage])
+    )
     found = [
         ("What changed?", _what(state).format(ehr=ehr)),
         ("Who changed it?", _who(state, ehr)),
@@ -61,9 +63,9 @@ def answers(state: WritebackState, ehr: str) -> tuple[Answer, ...]:
 
 
 def change_and_what_counts(state: WritebackState, ehr: str) -> str:
-    """What a person changed there, and what counts since then; empty where nobody changed anything."""
+    """What a person changed there, and what counts since then."""
     if not state.change_there:
-        return ""
+        return THERE_COUNTS
     change = ChangeThere(state.change_there)
     return f"{CHANGES[change]} {NOT_AGAIN if change is ChangeThere.DELETED else THERE_COUNTS}".format(ehr=ehr)
 

@@ -82,4 +82,4 @@ class FiledEntry:
     by_hand: bool  # waits to be entered by hand
     reference: str  # "Observation/12" or ""
     left: bool = False  # whether it was sent, and is in the chart or may be
-    ends_here: bool = False  # whether its signer can do something about it
+    ends_here: bool = False  # whether the page about what stopped says something of it

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from app.notes.entries import PlannedEntry
+from app.pages.chart_now import is_gone
 from app.pages.difference_words import what_differs
 from app.pages.entry_screens import FiledEntry
 from app.pages.status import PARKED, PUT_ASIDE, WHO_WAKES_IT
@@ -66,6 +67,7 @@ CHANGED_THERE = (
 )
 # The clinician may have entered it before the note was taken back, and not have said so.
 ENTERED_NO_MORE = "Taken back with the note. If you entered it in {ehr} already, remove it there."
+DELETED = "Deleted in {ehr} by a person after it was filed. It is not sent again."
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED, Stage.OVERRIDDEN, Stage.MISSING})
 # What was sent and may stand in the chart; where a person ended it, its state says what was known (`has_left`).
 LEFT = frozenset(
@@ -124,5 +126,7 @@ def where_it_stands(state: WritebackState, ehr: str, *, put_aside: bool = False)
         return ENTERED_NO_MORE.format(ehr=ehr)
     if state.parked_from is Stage.VERIFIED:
         stage = Stage.VERIFIED
+    if stage is Stage.OVERRIDDEN and is_gone(state):
+        return DELETED.format(ehr=ehr)
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr).replace("the note", "it").replace("this note", "it")
     return SENTENCES[stage].format(ehr=ehr, parked=parked, differences=what_differs(state.differences))

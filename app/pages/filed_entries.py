@@ -74,5 +74,5 @@ def _shown(entry: EntrySnapshot, state: WritebackState, ehr: str, *, put_aside: 
         by_hand=stage is Stage.AWAITING_COPY,
         reference=entry.target or (f"{entry.resource_type}/{state.resource_id}" if state.resource_id else ""),
         left=has_left(state),
-        ends_here=bool(endings_for(state, Person.SIGNER)),
+        ends_here=put_aside or bool(endings_for(state, Person.SIGNER)),
     )

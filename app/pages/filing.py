@@ -17,6 +17,7 @@ from app.notes.state import Stage as NoteStage
 from app.outbox.dead_letters import put_aside
 from app.pages.change_words import RETRACTING, retracted_place
 from app.pages.changes_offered import offers, versions
+from app.pages.chart_now import is_gone
 from app.pages.entry_words import changed_there, left_before
 from app.pages.filed_entries import shown_entries
 from app.pages.note_page import local, local_now, required_note, shown_landing
@@ -117,9 +118,10 @@ def _screen(read: ReadNote) -> FiledScreen:
         steps=line.steps,
         sentence=f"{line.sentence} {left}".rstrip(),
         settled=line.settled and all(entry.settled for entry in entries),
-        action=line.action or what_ends(states.values(), entries),
+        action=line.action or what_ends(states, entries, aside),
         note_text=snapshot.text,
         chart_reference=f"DocumentReference/{state.resource_id}" if state.resource_id else "",
+        gone=is_gone(state),
         signed_by=snapshot.author_name,
         signed_at=full_time(local(snapshot.signed_at)),
         entries=entries,

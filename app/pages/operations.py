@@ -21,11 +21,16 @@ from app.pages.parked_words import WHY
 from app.pages.sessions import collaborators
 from app.projections import follower, write_status
 from app.tenants import switches
-from app.writebacks.endings import Person
+from app.writebacks.endings import Ending, Person
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage
 
 MOST_STOPPED = 50
+DONE = {
+    "ended": "Given up. Its signer sees that, and nothing of it is sent any more.",
+    "looking": "Countersign asks the EHR again. Load this page again in a minute to see what it found.",
+    "woken": "Woken. It goes on from where it stood. If it breaks again, it comes back here.",
+}
 
 operations = Blueprint("operations", __name__, url_prefix="/ops")
 guard(operations, {"show": Area.OPERATIONS, "end": Act.END_WRITE, "wake": Act.END_WRITE})
@@ -41,6 +46,7 @@ def show() -> ResponseReturnValue:
         counts = _counts(tx)
         screen = OperationsScreen(
             at=moment(now),
+            done=DONE.get(request.args.get("done", ""), ""),
             stages=_stages(counts),
             counts=counts,
             stopped=tuple(_stopped(tx, *one) for one in write_status.stopped(tx, MOST_STOPPED)),
@@ -60,15 +66,16 @@ def show() -> ResponseReturnValue:
 @operations.post("/writes/<tenant_id>/<writeback_id>")
 def end(tenant_id: str, writeback_id: str) -> ResponseReturnValue:
     """Have the EHR asked about one write again, or give it up with a ticket."""
+    ending = request.form.get("ending", "")
     collaborators().stopped.end(
         TenantId(tenant_id),
         WritebackId(writeback_id),
-        request.form.get("ending", ""),
+        ending,
         Person.OPERATIONS,
         actor=visitor().account.actor,
         reference=request.form.get("reference", "").strip(),
     )
-    return redirect("/ops/", 303)
+    return redirect(f"/ops/?done={'looking' if ending == Ending.LOOK_AGAIN else 'ended'}", 303)
 
 
 @operations.post("/writes/<tenant_id>/<writeback_id>/wake")
@@ -76,7 +83,7 @@ def wake(tenant_id: str, writeback_id: str) -> ResponseReturnValue:
     """Have a write go on that our own code had broken on."""
     actor = visitor().account.actor
     collaborators().stopped.wake(TenantId(tenant_id), WritebackId(writeback_id), actor=actor)
-    return redirect("/ops/", 303)
+    return redirect("/ops/?done=woken", 303)
 
 
 def _stopped(tx: Connection, tenant_id: str, writeback_id: str) -> StoppedRow:
@@ -90,6 +97,7 @@ def _stopped(tx: Connection, tenant_id: str, writeback_id: str) -> StoppedRow:
         writeback_id,
         kind,
         f"{word}: {state.parked_for}" if state.stage is Stage.PARKED else word,
+        WHY.get(state.parked_for, "") if state.stage is Stage.PARKED else "",
         ending_offers(state, Person.OPERATIONS),
     )
 
@@ -109,7 +117,7 @@ def _stages(counts: tuple[Count, ...]) -> tuple[tuple[str, str], ...]:
 
 def _parked(one: write_status.ParkedWrites, now: datetime) -> ParkedRow:
     words = WHY.get(one.reason, "")
-    return ParkedRow(_name(one.tenant_id), one.reason, words, one.count, lasting(now - one.oldest))
+    return ParkedRow(one.tenant_id, _name(one.tenant_id), one.reason, words, one.count, lasting(now - one.oldest))
 
 
 def _queue(one: outbox.Depth, now: datetime) -> QueueRow:

@@ -17,6 +17,7 @@ class Count:
 @dataclass(frozen=True)
 class ParkedRow:
     tenant_id: str
+    organization: str
     reason: str
     words: str
     count: int
@@ -54,12 +55,14 @@ class StoppedRow:  # one write that waits for a person
     writeback_id: str
     kind: str  # "DocumentReference"
     words: str  # "Parked: conflict"
+    why: str  # "" where it is not parked
     endings: tuple[EndingOffer, ...]
 
 
 @dataclass(frozen=True)
 class OperationsScreen:  # templates/admin/operations.html
     at: str
+    done: str
     stages: tuple[tuple[str, str], ...]
     counts: tuple[Count, ...]
     parked: tuple[ParkedRow, ...]

@@ -190,6 +190,7 @@ class FiledScreen:  # templates/charts/filed.html; charts/_status.html is also s
     signed_by: str
     signed_at: str
     entries: tuple[FiledEntry, ...] = ()
+    gone: bool = False  # it was in the chart, and is not there any more
     change_entries: str = ""  # who changes one of them, and where
     offers: tuple[Offer, ...] = ()  # what can be done about it now
     versions: tuple[VersionLine, ...] = ()  # only where there is more than one

@@ -47,7 +47,8 @@ ENDED = {
     "abandoned": "Given up: Countersign sends nothing any more.",
 }
 PARKED = {
-    "reauth": "Your access to {ehr} ended before this was done. Start Countersign again from this chart and it goes on by itself.",
+    "reauth": "Your access to {ehr} ended before this was done. Start Countersign again from this chart and it "
+    "goes on by itself.",
     "address_changed": "{ehr} has another address now than when you signed, and nothing is sent. First your "
     "administrator says that it is the same EHR. Then start Countersign again from this chart and it goes on.",
     "switched_off": "Your organisation has filing switched off at the moment. Nothing is lost: when it is switched on "

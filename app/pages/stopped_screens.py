@@ -25,6 +25,8 @@ class StoppedWrite:  # one write that waits for its signer
     sentence: str
     answers: tuple[Answer, ...]
     chart_text: str  # what the EHR holds now, where that differs
+    signed_text: str  # to compare with it, or to copy
+    to_copy: bool  # whether that text may have to be copied into the chart
     endings: tuple[EndingOffer, ...]
 
 

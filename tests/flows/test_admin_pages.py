@@ -413,6 +413,9 @@ def test_the_audit_trail_is_filtered_paged_and_told_as_a_story(service: Service)
     assert "ordered the note" not in story.partition('class="trail"')[2]
     mine = browser.get("/audit/", query_string={"tenant": FILE_TENANT, "actor": chart.launch().actor}).text
     assert "opened this chart" in mine
+    whose = re.findall(r'<strong><a href="([^"]+actor=[^"]+)">', everything)
+    assert mine.count("<li>") == browser.get(whose[0].replace("&amp;", "&")).text.count("<li>")
+    assert f"countersign log export {FILE_TENANT} DIRECTORY" in everything
     day = f"{service.clock():%Y-%m-%d}"
     assert (
         "signed the note"
@@ -421,7 +424,8 @@ def test_the_audit_trail_is_filtered_paged_and_told_as_a_story(service: Service)
     assert "Nothing in this tenant" in browser.get(f"/audit/?tenant={FILE_TENANT}&until=2001-01-01").text
     assert browser.get(f"/audit/?tenant={FILE_TENANT}&since=yesterday").status_code == 400
     assert browser.get("/audit/?tenant=nobody").status_code == 404
-    assert browser.get(f"/audit/{FILE_TENANT}/note:nothing").status_code == 404
+    nowhere = browser.get(f"/audit/{FILE_TENANT}/note:nothing")
+    assert (nowhere.status_code, 'href="/audit/">Back to the audit trail' in nowhere.text) == (404, True)
 
 
 def test_a_long_trail_comes_in_pages_without_a_line_lost_or_doubled(service: Service) -> None:

@@ -55,16 +55,23 @@ def test_the_signer_reads_that_it_was_put_aside_and_operations_wake_it(
     assert "an error of Countersign itself stopped it" in page
     assert not [words for words in ("Waiting to be sent", "on its way into the chart") if words in page]
     assert [words for words in ("Stopped", "Take it back") if words in page] == ["Stopped", "Take it back"]
-    assert "Ask your administrator" in chart.get("/note/stopped").text
+    assert 'href="note/stopped"' in page
+    stopped = chart.get("/note/stopped").text
+    assert [words for words in ("Ask your administrator", f"<code>{written}</code>") if words not in stopped] == []
     with service.parts.database.read() as tx:
         assert unfinished_writes(tx, tenant, chart.launch_id) == (written,)
 
     operator = an_administrator(service, Role.OPERATIONS)
     wake = f"/ops/writes/{tenant}/{written}/wake"
     assert wake in operator.get("/ops/").text
-    assert "1 stopped by an error of Countersign" in operator.get("/admin/").text
+    service.parts.switches.turn_off(service.parts.tenants.require(tenant), "", "Provenance", "a drill", "cli:test")
+    health = operator.get("/admin/").text
+    assert [words in health for words in ("1 stopped by an error of Countersign", "switched off: a drill")] == [
+        True
+    ] * 2
+    service.parts.switches.turn_on(service.parts.tenants.require(tenant), "", "Provenance", "over", "cli:test")
     mend()
-    assert operator.post(wake).status_code == 303
+    assert "Woken." in operator.get(operator.post(wake).location).text
     assert operator.post(wake).status_code == 400
     assert wake not in operator.get("/ops/").text
     woken = [one for one in log_of(service, tenant) if one.event.tag == "tenant:write:woken"]

@@ -206,8 +206,9 @@ def test_a_filed_note_appears_on_the_open_chart_with_author_visit_and_state(char
 def test_a_fault_is_armed_and_cleared_by_its_switch(charts: RunningSandbox, tab: Page) -> None:
     tab.goto(f"{charts.origin}/epic/charts/e1001")
     tab.click("#qa summary")
-    tab.get_by_label("Does it, answers 500").check()
+    tab.get_by_label("Does it, answers 500").press("Space")
     tab.wait_for_function("document.querySelectorAll('#qa-faults input:checked').length === 1")
+    assert tab.evaluate("document.activeElement.checked")  # by keyboard one stays where one switched
     armed = charts.qa("epic", "faults")["armed"]
     assert [(fault["interaction"], fault["fault"]) for fault in armed] == [("create", "commit_then_500")]
     tab.get_by_label("Does it, answers 500").uncheck()

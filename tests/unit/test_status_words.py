@@ -2,7 +2,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.pages.status import FILING, PARKED, PROVENANCE_WAITS, STOPPED, WORKING, status
+from app.pages.ending_words import ending_offers
+from app.pages.status import ENDED, FILING, PARKED, PROVENANCE_WAITS, STOPPED, WORKING, status
+from app.reconciliation.changes import ChangeThere
+from app.writebacks.endings import OUTCOMES, Person
 from app.writebacks.state import Stage, WritebackState
 from tests.factories import NOON, an_order
 
@@ -49,3 +52,31 @@ def test_the_time_of_a_fact_is_the_time_when_it_became_one_and_not_that_of_a_res
 
 def test_a_verified_note_has_every_step_behind_it() -> None:
     assert [step.state for step in status(at(Stage.VERIFIED), NOON, "Epic", UTC).steps] == ["done"] * (len(FILING) + 1)
+
+
+@pytest.mark.parametrize("outcome", ["filed_by_hand", "accepted", "abandoned", ""])
+def test_a_write_that_a_person_ended_shows_only_the_steps_that_it_came_to(outcome: str) -> None:
+    """What was given up before it was filed is not called filed or verified."""
+    times = ((Stage.QUEUED, NOON), (Stage.SENDING, NOON), (Stage.PARKED, NOON), (Stage.SETTLED, NOON))
+    state = WritebackState(version=4, stage=Stage.SETTLED, order=an_order(), settled_as=outcome, times=times)
+    line = status(state, NOON, "Epic", UTC)
+    assert [step.label for step in line.steps] == ["Signed", "Queued", "Sent", "Ended"]
+    assert line.sentence.startswith(ENDED.get(outcome, "A person").format(ehr="Epic"))
+
+
+def test_what_was_deleted_there_is_not_said_to_be_in_the_chart() -> None:
+    line = status(at(Stage.OVERRIDDEN, change_there=ChangeThere.DELETED), NOON, "Epic", UTC)
+    assert line.sentence == "It was deleted in Epic. It is not sent again."
+    assert line.place == "Epic: was in the chart, and was deleted there by a person"
+
+
+def test_every_ending_of_a_person_has_its_sentence() -> None:
+    assert ENDED.keys() == set(OUTCOMES.values())
+
+
+@pytest.mark.parametrize(
+    ("mutation", "words"), [("create", "I copied it into the chart"), ("retract", "I marked it in the chart")]
+)
+def test_what_its_signer_did_by_hand_is_a_mark_where_it_is_a_retraction(mutation: str, words: str) -> None:
+    state = WritebackState(stage=Stage.REJECTED, order=an_order(mutation=mutation))
+    assert next(offer.label for offer in ending_offers(state, Person.SIGNER)) == words

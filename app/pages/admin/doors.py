@@ -40,6 +40,8 @@ class Visitor:
         return may_do(self.account.roles, act)
 
 
+# Where a page about an error leads back to whoever sees that area; else to the tenants.
+BACK = {"operations": ("/ops/", "Back to operations"), "audit": ("/audit/", "Back to the audit trail")}
 # What each guarded view is, by blueprint and by the view's name.
 GUARDED: dict[str, Mapping[str, Area | Act]] = {}
 
@@ -62,6 +64,7 @@ def guard(blueprint: Blueprint, views: Mapping[str, Area | Act]) -> None:
         g.back = ("/admin/", "Back to the tenants")
         require_same_origin(request, secret, collaborators().settings.public_url)
         _require(views.get(str(request.endpoint).rpartition(".")[2]))
+        g.back = BACK.get(blueprint.name, g.back)
         return None
 
 

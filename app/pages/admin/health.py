@@ -37,12 +37,13 @@ class Healths:
         off = [one for one in self._off.get(tenant.id, []) if not one.workflow and not one.resource]
         if off:
             return Health("stopped", "Stopped", f"All writing is switched off: {off[0].reason}")
-        if partly := self._off.get(tenant.id):
-            return Health("look", "Look here", f"Some writing is switched off: {partly[0].reason}")
         stuck = [(name, self._counts.get((tenant.id, stage), 0)) for stage, name in STUCK.items()]
         stuck += [("stopped by an error of Countersign", self._dead[TenantId(tenant.id)])]
-        if waiting := [f"{count} {name}" for name, count in stuck if count]:
-            return Health("look", "Look here", f"Writes that need a person: {', '.join(waiting)}.")
+        waiting = [f"{count} {name}" for name, count in stuck if count]
+        found = [f"Writes that need a person: {', '.join(waiting)}."] if waiting else []
+        found += [f"Some writing is switched off: {one.reason}" for one in self._off.get(tenant.id, [])[:1]]
+        if found:
+            return Health("look", "Look here", " ".join(found))
         if last is None:
             return Health("quiet", "New", "Nobody has launched from here yet.")
         ago = lasting(self._now - last.happened_at)

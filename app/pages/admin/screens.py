@@ -211,6 +211,7 @@ class AuditRow:
     sequence: int
     at: str
     who: str
+    actor: str  # as the log holds it, and as it is asked for
     what: str
     tag: str
     stream: str

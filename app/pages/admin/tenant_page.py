@@ -29,7 +29,7 @@ DONE = {
     "off": "Switched off. New notes are handed over for copying; what waits stays here.",
     "on": "Switched on. What waited goes on by itself.",
     "phase": "Changed. It counts from the next note on.",
-    "moved": "Taken down. What waits goes on when its signer starts Countersign from that chart.",
+    "moved": "Noted. What waits goes on when its signer starts Countersign from that chart.",
     "rotated": "A new key is published. It signs by itself when every EHR has had time to see it.",
     "dropped": "The key is dropped, and the next one signs already.",
     "kept": "Kept, sealed. Nothing shows it again.",

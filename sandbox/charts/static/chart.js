@@ -73,10 +73,12 @@ let belongs = {}
 
 function showSwitches({ armed, knobs, belongs: places }) {
   belongs = places
+  const focused = document.activeElement?.dataset.knob
   const on = new Set(armed.map((fault) => fault.fault))
   const items = Object.entries(knobs).map(([name, words]) => {
     const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: on.has(name) })
     box.addEventListener("change", () => (box.checked ? arm(name) : disarm(name)))
+    box.dataset.knob = name
     const label = document.createElement("label")
     label.append(box, ` ${words}`)
     const item = document.createElement("li")
@@ -84,6 +86,8 @@ function showSwitches({ armed, knobs, belongs: places }) {
     return item
   })
   byId("qa-faults").replaceChildren(...items)
+  // Whoever switches by keyboard stays where they are.
+  if (focused) document.querySelector(`[data-knob="${focused}"]`)?.focus()
 }
 
 async function arm(fault) {
