@@ -32,7 +32,8 @@ def configure_logging() -> None:
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        # A logger that has spoken must still be heard by whoever collects lines, as the simulation does.
+        cache_logger_on_first_use=False,
     )
 
 

@@ -26,7 +26,7 @@ class Moments:
     def __init__(self) -> None:
         self._faults: dict[tuple[Moment, int], Fault] = {}
         self._seen: Counter[Moment] = Counter()
-        self._writing: list[Any] = []
+        self._writing: set[Any] = set()  # connections whose transaction holds, or held, the write lock
         self._answer_is_lost = False
         self._is_silent = True
         self.struck: Counter[str] = Counter()
@@ -110,7 +110,7 @@ class Moments:
 
     def _begun(self, connection: Connection) -> None:
         if connection.get_execution_options().get("countersign_write"):
-            self._writing.append(connection.connection.dbapi_connection)
+            self._writing.add(connection.connection.dbapi_connection)
 
     def _committing(self, _connection: Connection) -> None:
         self.step()
@@ -126,7 +126,7 @@ class Moments:
         self.step()
 
     def _somebody_writes(self) -> bool:
-        self._writing = [one for one in self._writing if _is_open(one)]
+        self._writing = {one for one in self._writing if _is_open(one)}
         return bool(self._writing)
 
 

@@ -5,7 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, literal, select
+from structlog import get_logger
 
 from app.chaos.ehr import NAMES
 from app.chaos.faults import KINDS, OF_NOTICES, Fault
@@ -17,6 +19,7 @@ from app.chaos.shrink import shortest
 from app.chaos.simulation import play_some, quiet
 from app.chaos.world import World, fresh_world
 from app.db import Database
+from app.log_lines import configure_logging
 from app.projections.write_status import waiting_for_switch
 from app.publication.publish import LATEST_START
 
@@ -42,6 +45,18 @@ def test_random_histories_keep_every_promise() -> None:
     assert document == {
         "histories": 8, "seed": 20261122, "lost": 0, "duplicated": 0, "wrong_token": 0, "unsettled": 0
     }  # fmt: skip
+
+
+def test_an_alarm_is_heard_of_a_logger_that_has_spoken_before() -> None:
+    """What a process logged earlier must not make the simulation deaf to its defects."""
+    configure_logging()
+    log = get_logger()
+    log.info("worker_ready")
+    with quiet() as alarms:
+        log.critical("write_corrupt", error="not possible")
+    structlog.reset_defaults()
+
+    assert alarms == ["write_corrupt not possible"]
 
 
 def test_whoever_stands_still_before_a_write_leaves_the_lock_to_others(tmp_path: Path) -> None:
