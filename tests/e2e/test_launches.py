@@ -387,7 +387,7 @@ def test_what_the_ehr_may_not_send_back_stays_on_the_ehrs_own_page(
 @pytest.fixture(scope="module")
 def administrator(demo: Demo) -> str:
     """An account that may register tenants and read traces."""
-    name = "Noor Haddad"
+    name = "Imani Falk"
     countersign(demo, "admin", "add", name, "--role", "it_admin", typed=f"{PASSWORD}\n")
     return name
 

@@ -10,6 +10,8 @@ from tests.ehr import RunningSandbox
 
 pytestmark = pytest.mark.browser
 
+# What can be done about a note depends on how far its filing has come; this offer stays.
+STATUS = '<p data-sentence>On its way.</p><ul class="offers"><li><form><button>Go on</button></form></li></ul>'
 TWO_FRAMES = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
 
@@ -20,6 +22,18 @@ def hold(held: list[Route]) -> Callable[[Route], None]:
         held.append(route)
 
     return wait
+
+
+def status(more: str = "") -> dict[str, object]:
+    """What the server answers while a note is on its way."""
+    return {"html": f"{STATUS}<p>{more}</p>", "place": "In the chart", "settled": False}
+
+
+def asked(page: Page, held: list[Route]) -> Route:
+    """The next request that waits, taken out of the list."""
+    while not held:
+        page.wait_for_timeout(20)
+    return held.pop(0)
 
 
 def press(page: Page, element: Locator) -> None:
@@ -116,22 +130,21 @@ def test_a_press_under_the_status_is_not_lost_when_it_says_something_new(
     draft_in_window(page, charts.fresh())
     answers: list[Route] = []
     page.route("**/note/status", hold(answers))
-    with page.expect_request("**/note/status"):
-        sign(page)
-    offer = page.locator("#status .offers button").first
+    sign(page)
+    asked(page, answers).fulfill(json=status())
+    question = asked(page, answers)
+    offer = page.locator("#status .offers button")
     if by == "mouse":
         press(page, offer)
     else:
         offer.focus()
-        says_less = f"{page.locator('#status').inner_html()}<p>Something.</p>"
-        with page.expect_request("**/note/status"):
-            answers[0].fulfill(json={"html": says_less, "place": "In the chart", "settled": False})
+        question.fulfill(json=status("Something."))
+        question = asked(page, answers)
         expect(offer).to_be_focused()
         page.keyboard.down("Space")
 
-    says_more = f"{page.locator('#status').inner_html()}<p>Something new.</p>"
     with page.expect_response("**/note/status"):
-        answers[-1].fulfill(json={"html": says_more, "place": "In the chart", "settled": False})
+        question.fulfill(json=status("Something new."))
     page.evaluate(TWO_FRAMES)  # long enough to be drawn, were it not for the press
     with page.expect_navigation():
         page.mouse.up() if by == "mouse" else page.keyboard.up("Space")
