@@ -1,5 +1,8 @@
 """What many tests need: a database of each kind, the sandbox EHRs, and the app between them."""
 
+import fcntl
+import gc
+import os
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import ENGINES, PostgreSQLServer, migrate
+from tests.databases import ENGINES, PostgreSQLServer, directory, migrate
 from tests.ehr import RunningSandbox, free_port, running_sandbox
 from tests.service import SECRET, Service, running_service, sandbox_clients
 
@@ -23,6 +26,18 @@ client_id: countersign-reference
 authentication: {method: private_key_jwt, algorithm: RS384}
 frame_origins: ["${COUNTERSIGN_SANDBOX_URL}"]
 """
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whole files to each process: one folder after the other, so that what a folder starts is not started again."""
+    if config.getoption("dist", "no") == "loadfile":
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -56,10 +71,11 @@ def postgresql() -> Iterator[PostgreSQLServer]:
 
 
 @pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A fresh, empty database; each test that asks for it runs once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.db'}"
+        with directory("sqlite") as folder:
+            yield f"sqlite:///{folder / 'test.db'}"
         return
     with request.getfixturevalue("postgresql").fresh_database() as url:
         yield url
@@ -67,18 +83,25 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file that holds the tables and nothing else; made once, copied for each test."""
-    path = tmp_path_factory.mktemp("migrated") / "migrated.db"
-    migrate(f"sqlite:///{path}")
+    """A SQLite file that holds the tables and nothing else; made once in a run, copied for each test."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path, unfinished = folder / "migrated.db", folder / "unfinished.db"
+    with (folder / "migrated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            migrate(f"sqlite:///{unfinished}")
+            unfinished.rename(path)
     return path
 
 
 @pytest.fixture(params=ENGINES)
-def migrated_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Path) -> Iterator[str]:
+def migrated_url(request: pytest.FixtureRequest, migrated_sqlite: Path) -> Iterator[str]:
     """A fresh database with its tables, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        shutil.copy(migrated_sqlite, tmp_path / "test.db")
-        yield f"sqlite:///{tmp_path / 'test.db'}"
+        with directory("sqlite") as folder:
+            yield f"sqlite:///{shutil.copy(migrated_sqlite, folder / 'test.db')}"
         return
     server = request.getfixturevalue("postgresql")
     with server.fresh_database(server.migrated) as url:

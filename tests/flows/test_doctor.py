@@ -18,15 +18,16 @@ from app.onboarding.finding import Check, Finding, Outcome
 from app.onboarding.report import Report
 from app.tenants.tables import launch_traces
 from launch.errors import LaunchError
+from tests.databases import directory
 from tests.ehr import RunningSandbox
 from tests.flows.misconfigurations import SEEDS, Seeded, trace
 from tests.service import CLIENTS, SECRET, TENANTS, Service
 
 
 @pytest.fixture
-def migrated_url(tmp_path: Path, migrated_sqlite: Path) -> str:
-    shutil.copy(migrated_sqlite, tmp_path / "test.db")
-    return f"sqlite:///{tmp_path / 'test.db'}"
+def migrated_url(migrated_sqlite: Path) -> Iterator[str]:
+    with directory("sqlite") as folder:
+        yield f"sqlite:///{shutil.copy(migrated_sqlite, folder / 'test.db')}"
 
 
 @pytest.fixture

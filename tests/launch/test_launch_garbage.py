@@ -101,11 +101,12 @@ class Storm:
     def __init__(self, ehr: SmallEHR) -> None:
         self.ehr = ehr
         self.harness = Harness(ListedRegistrations(registration_for(ehr)))
-        self.browser = self.harness.browser()
+        # Every request is somebody else's: nobody keeps a cookie.
+        self.browser = self.harness.app.test_client(use_cookies=False)
         self.statuses: Counter[int] = Counter()
 
     def send(self, path: str, query: str) -> None:
-        before, self.browser = self.harness.sessions, self.harness.browser()
+        before = self.harness.sessions
         answer = self.browser.get(f"{path}?{query}", headers={"Sec-Fetch-Dest": "document"})
         self.statuses[answer.status_code] += 1
         known = self.harness.facts[-1].tenant_id if self.harness.facts else None
