@@ -497,11 +497,11 @@ def test_the_command_lists_what_is_not_at_its_end(
     monkeypatch.setattr(reconcile_command, "wired", lambda: service.parts)
     runner = CliRunner()
     well = runner.invoke(reconcile_command.reconcile, [tenant, "--look", "--json"])
-    assert (well.exit_code, json.loads(well.output)) == (0, {"tenant": tenant, "looked": 1, "writes": []})
+    assert (well.exit_code, json.loads(well.stdout)) == (0, {"tenant": tenant, "looked": 1, "writes": []})
 
     edit(service, "invalidate", place(chart))
     found = runner.invoke(reconcile_command.reconcile, [tenant, "--look", "--json"])
-    writes = json.loads(found.output)["writes"]
+    writes = json.loads(found.stdout)["writes"]
     assert found.exit_code == 1
     assert [(one["stage"], one["change"], one["read_under"], one["endings"]) for one in writes] == [
         ("overridden", "invalidated", "signer", ["accept", "look_again"])

@@ -223,7 +223,7 @@ def test_the_word_holds_for_two_addresses_and_for_what_became_of_them(
         assert moved_bases.unexplained(tx, tenants.require(TENANT)) == (first, second)
     monkeypatch.setattr("app.cli.tenant_switches.wired", lambda: service.parts)
     said = CliRunner().invoke(countersign, ["tenant", "moved", TENANT, second, "--reason", "Its vendor says so"])
-    assert said.output == f"{second} is the same EHR as {address(service)}.\n"
+    assert said.stdout == f"{second} is the same EHR as {address(service)}.\n"
     with database.read() as tx:
         assert moved_bases.is_same_ehr(tx, tenants.require(TENANT), first)
         assert moved_bases.unexplained(tx, tenants.require(TENANT)) == ()

@@ -117,14 +117,14 @@ def test_the_doctor_command_ends_with_zero_only_when_nothing_is_to_be_changed(se
     sick = run("doctor", "harbor-epic")
 
     assert (healthy.exit_code, sick.exit_code) == (0, 1)
-    assert "Nothing has to be changed." in healthy.output
-    assert sick.output.index("mistyped") < sick.output.index("because")
+    assert "Nothing has to be changed." in healthy.stdout
+    assert sick.stdout.index("mistyped") < sick.stdout.index("because")
 
 
 def test_scripts_read_the_diagnosis_as_json(service: Service, run: Run) -> None:
     service.change_tenant("harbor-epic", client_id="mistyped")
 
-    document = json.loads(run("doctor", "harbor-epic", "--json").output)
+    document = json.loads(run("doctor", "harbor-epic", "--json").stdout)
 
     assert document["ok"] is False
     first = document["findings"][0]
@@ -133,20 +133,20 @@ def test_scripts_read_the_diagnosis_as_json(service: Service, run: Run) -> None:
 
 
 def test_the_text_for_the_vendor_can_be_printed_alone(service: Service, run: Run) -> None:
-    assert "nothing to send" in run("doctor", "harbor-epic", "--text").output
+    assert "nothing to send" in run("doctor", "harbor-epic", "--text").stdout
 
     service.change_tenant("harbor-epic", client_id="mistyped")
     result = run("doctor", "harbor-epic", "--text")
 
     assert result.exit_code == 1
-    assert result.output.startswith("Countersign cannot be launched")
+    assert result.stdout.startswith("Countersign cannot be launched")
 
 
 def test_the_sheet_command_prints_text_and_json(service: Service, run: Run) -> None:
-    text, document = run("sheet", "harbor-epic", "--text"), json.loads(run("sheet", "harbor-epic", "--json").output)
+    text, document = run("sheet", "harbor-epic", "--text"), json.loads(run("sheet", "harbor-epic", "--json").stdout)
 
     assert text.exit_code == 0
-    assert f"    {service.origin}/callback/harbor-epic\n" in text.output
+    assert f"    {service.origin}/callback/harbor-epic\n" in text.stdout
     assert document["tenant_id"] == "harbor-epic"
     assert [api["number"] for api in document["apis"] if api["number"]] == ["1047", "1048", "1044", "1046"]
 

@@ -104,11 +104,11 @@ def test_a_command_lists_it_and_wakes_it(
     monkeypatch.setattr(reconcile_command, "wired", lambda: service.parts)
     written, tenant = chart.note().state.signed.writeback_id, chart.launch().tenant_id
     runner = CliRunner()
-    listed = json.loads(runner.invoke(reconcile_command.reconcile, [tenant, "--json"]).output)
+    listed = json.loads(runner.invoke(reconcile_command.reconcile, [tenant, "--json"]).stdout)
     assert [(one["writeback"], one["put_aside_for"]) for one in listed["writes"]] == [(written, "KeyError")]
     assert runner.invoke(reconcile_command.reconcile, [tenant, "--wake", "0" * 32]).exit_code != 0
     mend()
-    woken = runner.invoke(reconcile_command.reconcile, [tenant, "--wake", written, "--json"]).output
+    woken = runner.invoke(reconcile_command.reconcile, [tenant, "--wake", written, "--json"]).stdout
     assert (json.loads(woken.splitlines()[-1])["woken"], put_aside(service)) == ([written], [])
     service.work()
     assert chart.writeback().stage is Stage.VERIFIED

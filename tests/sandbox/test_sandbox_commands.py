@@ -54,13 +54,13 @@ def test_faults_are_switched_shown_and_cleared_from_the_command_line(sandbox: Ru
     how = ["--on", "write", "--type", "DocumentReference", "--from-request", "2", "--probability", "0.5", "--seed", "9"]
     on = _run(sandbox, "faults", "on", "commit_then_500", *how, "--times", "0")
     assert on.exit_code == 0, on.output
-    armed = json.loads(_run(sandbox, "faults", "list", "--json").output)["armed"][0]
+    armed = json.loads(_run(sandbox, "faults", "list", "--json").stdout)["armed"][0]
     expected = ("commit_then_500", "write", 2, 0.5, 9, None)
     names = ("fault", "interaction", "from_request", "probability", "seed", "times")
     assert tuple(armed[name] for name in names) == expected
-    assert "probability 0.5 by seed 9" in _run(sandbox, "faults", "list").output
+    assert "probability 0.5 by seed 9" in _run(sandbox, "faults", "list").stdout
     assert _run(sandbox, "faults", "off").exit_code == 0
-    assert json.loads(_run(sandbox, "faults", "list", "--json").output)["armed"] == []
+    assert json.loads(_run(sandbox, "faults", "list", "--json").stdout)["armed"] == []
     wrong = _run(sandbox, "faults", "on", "catch_fire")
     assert wrong.exit_code == 1
     assert "no such knob" in wrong.output
@@ -72,14 +72,14 @@ def test_a_person_edits_a_note_and_the_app_is_told(sandbox: RunningSandbox, told
     assert _run(sandbox, "callbacks", told.url, said="a secret\n").exit_code == 0
     note = app.fhir("POST", "DocumentReference", app.note()).json()
     place = f"DocumentReference/{note['id']}"
-    mark = _run(sandbox, "backup").output.strip()
+    mark = _run(sandbox, "backup").stdout.strip()
     edited = _run(sandbox, "edit", "amend", place, "--by", "dr-2", "--text", "Another text.")
-    assert edited.output == f"changed: {place}/_history/2\n"
+    assert edited.stdout == f"changed: {place}/_history/2\n"
     notices = [told.notices.get(timeout=TIMEOUT) for _ in range(2)]
     assert [(notice["resource"], notice["version"]) for _, notice in notices] == [(place, "1"), (place, "2")]
     assert all(headers["X-Signature"].startswith("sha256=") for headers, _ in notices)
     assert _run(sandbox, "callbacks").exit_code == 0
-    assert _run(sandbox, "edit", "restore_backup", "--mark", mark).output == "done\n"
+    assert _run(sandbox, "edit", "restore_backup", "--mark", mark).stdout == "done\n"
     assert app.fhir("GET", place).json()["docStatus"] == "final"
     assert "a secret" not in json.dumps(sandbox.qa("reference", "callbacks"))
     refused = _run(sandbox, "edit", "burn", place)
