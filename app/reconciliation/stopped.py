@@ -23,6 +23,7 @@ from app.writebacks.state import Stage, WritebackState
 
 Ring = Callable[[Partition], object]
 MOVED_ON = "This does not wait for you any more."
+WHERE_NOW = "Look again where it stands now."
 
 
 class Stopped:
@@ -55,7 +56,7 @@ class Stopped:
             state = load(tx, tenant_id, writeback_id)
             chosen = next((one for one in endings_for(state, person) if one == ending), None)
             if chosen is None:
-                raise BadInput(MOVED_ON, "Load the page again and read where it stands now.")
+                raise BadInput(MOVED_ON, WHERE_NOW)
             if chosen is Ending.LOOK_AGAIN:
                 self._look_again(tx, tenant_id, writeback_id, state, actor, launch_id)
             elif chosen in OUTCOMES:
@@ -74,7 +75,7 @@ class Stopped:
             now = self._clock()
             partition = revive(tx, tenant_id, writeback_id, now)
             if partition is None:
-                raise BadInput("This write was not put aside.", "Load the page again and read where it stands now.")
+                raise BadInput("This write was not put aside.", WHERE_NOW)
             record(tx, tenant_id, TenantWriteWoken(writeback_id=writeback_id), actor=actor, now=now)
         self._ring(partition)
 
@@ -109,7 +110,8 @@ def _under(tx: Connection, state: WritebackState, launch_id: LaunchId | None) ->
 def _checked(reference: str, person: Person) -> str:
     """The reference as it is written down. Raises `BadInput`."""
     if reference and not REFERENCE.fullmatch(reference):
-        raise BadInput("A reference is a resource or a ticket, without blanks.", "Write it again, or leave it out.")
+        again = "Write it again." if person is Person.OPERATIONS else "Write it again, or leave it out."
+        raise BadInput("A reference is a resource or a ticket, without blanks.", again)
     if not reference and person is Person.OPERATIONS:
         raise BadInput("Whoever gives a write up for somebody else names the ticket.", "Write its number.")
     return reference

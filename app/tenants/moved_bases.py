@@ -8,10 +8,10 @@ waits goes on under its signer's own new launch.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from app.clock import Clock
-from app.db import Database
+from app.db import Database, insert_if_absent
 from app.errors import BadInput
 from app.tenants.events import TenantMoved
 from app.tenants.registrations import Tenant
@@ -73,10 +73,10 @@ class MovedBases:
         if not reason.strip() or len(reason) > LONGEST_REASON:
             raise BadInput(f"A reason is 1 to {LONGEST_REASON} characters.", "Say why, for those who look later.")
         with self._database.write() as tx:
-            if fhir_base not in unexplained(tx, tenant):
-                raise BadInput("No chart waits under that address.", "Write it letter for letter as it was registered.")
             now = self._clock()
+            move = Move(fhir_base, tenant.fhir_base, now, actor, reason)
+            is_open = fhir_base in unexplained(tx, tenant)
+            if not (is_open and insert_if_absent(tx, table, {"tenant_id": tenant.id, **vars(move)})):
+                raise BadInput("No chart waits under that address.", "Write it letter for letter as it was registered.")
             event = TenantMoved(fhir_base=fhir_base, moved_to=tenant.fhir_base, reason=reason)
             record(tx, tenant.id, event, actor=actor, now=now)
-            move = Move(fhir_base, tenant.fhir_base, now, actor, reason)
-            tx.execute(insert(table).values(tenant_id=tenant.id, **vars(move)))
