@@ -24,6 +24,7 @@ from app.outbox.rows import Partition
 from app.projections import write_status
 from app.projections.follower import catch_up
 from app.publication.leave import may_leave
+from app.resuming import newer_launches, resume_parked
 from app.settings import Settings
 from app.tenants.standing import SWITCHED_OFF, may_send
 from app.tenants.switches import RESOURCES
@@ -101,6 +102,7 @@ def sweep_once(parts: Collaborators) -> int:
     _apart("age", lambda: alarm_for_what_waits(parts))
     _apart("read_models", lambda: catch_up(parts.database))
     _apart("switches", lambda: resume_switched_on(parts))
+    _apart("signers", lambda: resume_under_newer_launches(parts))
     _apart("following", parts.following.sweep)
     _apart("checkpoints", parts.checkpoints.sweep)
     _apart("expired", lambda: forget_what_expired(parts))
@@ -150,6 +152,12 @@ def forget_what_expired(parts: Collaborators) -> None:
     with parts.database.write() as tx:
         for waiting in (launch_transactions, admin_sign_ins):
             tx.execute(delete(waiting).where(waiting.c.expires_at <= now))
+
+
+def resume_under_newer_launches(parts: Collaborators) -> None:
+    """Let every write go on that stopped for want of a token while its signer has a newer launch open in that chart."""
+    for launch in newer_launches(parts):
+        _apart("signers", partial(resume_parked, parts, launch), launch.tenant_id)
 
 
 def resume_switched_on(parts: Collaborators) -> int:

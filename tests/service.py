@@ -226,6 +226,11 @@ class Service:
         chart.draft()
         return chart
 
+    def another_practitioner(self, chart: OpenChart, ehr: str = "epic") -> str:
+        """Somebody of that EHR who did not open this chart."""
+        people = self.ehr.qa(ehr, "resources/Practitioner")
+        return str(next(one["id"] for one in people if one["id"] not in chart.launch().fhir_user))
+
     def signed(self, **kwargs: Any) -> OpenChart:
         chart = self.drafted(**kwargs)
         chart.settle()

@@ -33,7 +33,7 @@ from app.notes.commands import (
 from app.notes.reading import load_state
 from app.notes.retract import Retracted
 from app.notes.sign import Signed
-from app.pages.launched import resume_parked
+from app.resuming import resume_parked
 from app.tenants.launches import Launch
 from app.tenants.record_launch import record_launch
 from app.writebacks.docket import Docket, enter

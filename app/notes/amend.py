@@ -21,7 +21,7 @@ from app.notes.versions import Version, versions_of
 from app.policy.mutation import Asked, Move, sentence
 from app.tenants.ehr import EHRs
 from app.tenants.launches import Launch, hold_open
-from app.writebacks.handlers import WritebackCommands
+from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import Stage as Written
 
 OFFERED = (Asked.CORRECT, Asked.ADD, Asked.RETRACT, Asked.TAKE_BACK)
@@ -121,9 +121,10 @@ class AmendmentCommands:
             latest, now = WritebackId(note.state.signed.writeback_id), self._clock()
             signed_with_it = (WritebackId(entry) for _, entry, _ in note.state.signed.entries)
             stopped = (latest, *signed_with_it)
-            before = self._writebacks.cancel(tx, launch.tenant_id, stopped, TAKEN_BACK, launch.actor, now)[latest]
-            if not before.can_be_taken_back and before.stage is not Written.CANCELLED:
+            self._writebacks.hold(tx, launch.tenant_id, stopped)
+            if load(tx, launch.tenant_id, latest).stage is not Written.CANCELLED:
                 self._require(tx, launch, note, Asked.TAKE_BACK, {Move.CANCEL}, latest)
+                self._writebacks.cancel(tx, launch.tenant_id, stopped, TAKEN_BACK, launch.actor, now)
 
     def _require(
         self,

@@ -9,6 +9,7 @@ from app.notes.commands import Kind
 from app.notes.events import NoteRetracted, NoteSigned
 from app.notes.state import NoteState
 from app.policy.mutation import Standing
+from app.writebacks import absence
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage, WritebackState
 
@@ -44,6 +45,8 @@ class Version:
     signed: NoteSigned
     write: WritebackState
     retraction: WritebackState | None = None
+    # It was called absent by a search that has turned out to say nothing (F25): the EHR will be asked again.
+    may_have_arrived: bool = False
 
     @property
     def writeback_id(self) -> WritebackId:
@@ -60,6 +63,8 @@ class Version:
         """Where it stands, for whoever wants to change it."""
         if self.retraction and standing_of_write(self.retraction) is not Standing.NOT_FILED:
             return Standing.RETRACTED
+        if self.may_have_arrived:
+            return Standing.ON_ITS_WAY
         return standing_of_write(self.write)
 
 
@@ -81,14 +86,7 @@ def standing_of_write(write: WritebackState) -> Standing:
 def versions_of(tx: Connection, tenant_id: TenantId, state: NoteState) -> tuple[Version, ...]:
     """Every signed version, oldest first."""
     retracted = {one.retracts: one for one in state.retractions}  # the last one, where the EHR refused those before
-    return tuple(
-        Version(
-            signed,
-            load(tx, tenant_id, WritebackId(signed.writeback_id)),
-            _taking_back(tx, tenant_id, signed, retracted),
-        )
-        for signed in state.signatures
-    )
+    return tuple(_version(tx, tenant_id, signed, retracted) for signed in state.signatures)
 
 
 def original_of(versions: tuple[Version, ...]) -> Version:
@@ -99,6 +97,11 @@ def original_of(versions: tuple[Version, ...]) -> Version:
     main = [version for version in versions if not version.is_addendum]
     standing = [version for version in main if version.standing is not Standing.NOT_FILED]
     return (standing or main)[-1]
+
+
+def _version(tx: Connection, tenant_id: TenantId, signed: NoteSigned, retracted: dict[str, NoteRetracted]) -> Version:
+    write = load(tx, tenant_id, WritebackId(signed.writeback_id))
+    return Version(signed, write, _taking_back(tx, tenant_id, signed, retracted), absence.is_void(tx, tenant_id, write))
 
 
 def _taking_back(

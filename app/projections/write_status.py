@@ -14,9 +14,12 @@ from app.event_log.read import read_streams
 from app.event_log.recorded import Recorded
 from app.outbox.tables import outbox
 from app.projections.tables import write_status as table
+from app.tenants.tables import launches
 from app.writebacks.fold import fold
 
 PREFIX = "writeback:"
+# Parked for these, a write goes on when its signer has a token for where the EHR is now.
+FOR_SIGN_IN = ("reauth", "address_changed")
 
 log = get_logger()
 
@@ -91,13 +94,33 @@ def waiting_for_switch(tx: Connection) -> list[tuple[str, str, str]]:
     return [(row.tenant_id, row.workflow, row.writeback_id) for row in tx.execute(query)]
 
 
+def newer_launches(tx: Connection, now: datetime) -> list[str]:
+    """The open launches of a signer in a chart where a write of theirs waits for a token that an older one had none of.
+
+    The newest first: what goes on under it waits for no other.
+    """
+    older = launches.alias("older")
+    query = (
+        select(launches.c.launch_id)
+        .join(table, (table.c.tenant_id == launches.c.tenant_id) & (table.c.patient == launches.c.patient))
+        .join(outbox, outbox.c.writeback_id == table.c.writeback_id)
+        .join(older, older.c.launch_id == outbox.c.launch_id)
+        .where(table.c.author_issuer == launches.c.issuer, table.c.author_subject == launches.c.subject)
+        .where(table.c.stage == "parked", table.c.parked_for.in_(FOR_SIGN_IN))
+        .where(launches.c.created_at > older.c.created_at)
+        .where(launches.c.ended_at.is_(None), launches.c.expires_at > now)
+        .order_by(launches.c.created_at.desc())
+    )
+    return list(dict.fromkeys(tx.execute(query).scalars()))
+
+
 def waiting_for_sign_in(tx: Connection, tenant_id: str, issuer: str, subject: str, patient: str) -> list[str]:
     """The write-backs of this user about this patient that stopped for want of a token for the EHR's address."""
     query = (
         select(table.c.writeback_id)
         .where(table.c.tenant_id == tenant_id, table.c.patient == patient)
         .where(table.c.author_issuer == issuer, table.c.author_subject == subject)
-        .where(table.c.stage == "parked", table.c.parked_for.in_(("reauth", "address_changed")))
+        .where(table.c.stage == "parked", table.c.parked_for.in_(FOR_SIGN_IN))
     )
     return list(tx.execute(query).scalars())
 

@@ -19,10 +19,8 @@ from app.outbox.rows import Lease
 from app.publication.leave import Leave
 from app.publication.next_step import TOKEN_RENEWED, may_go_again, next_command
 from app.publication.turn import Turn
-from app.tenants import identifiers
 from app.tenants.ehr import EHRs, Signer
 from app.writebacks.commands import (
-    BeginAttempt,
     Command,
     MarkUnknown,
     ParkWrite,
@@ -30,7 +28,6 @@ from app.writebacks.commands import (
     RecordFiled,
     park_without_grant,
 )
-from app.writebacks.decide import was_called_absent
 from app.writebacks.events import WritebackQueued
 from app.writebacks.handlers import WritebackCommands
 from app.writebacks.state import ACCEPTED_NOT_FILED, Stage, WritebackState
@@ -44,7 +41,6 @@ MOST_UNCLEAR = 5
 # Between the record of an attempt and its first byte; every profile's `longest_execution_seconds` has room for it.
 LATEST_START = timedelta(seconds=10)
 STOOD_STILL = "stood_still"
-IDENTIFIER_LOST = "identifier_lost"
 
 log = get_logger()
 
@@ -86,7 +82,8 @@ class Publication:
                 return
             payload = self._artifacts.open(tx, lease.tenant_id, order.payload)
             begun_at = self._clock()
-            self._writebacks.by_worker(tx, lease, BeginAttempt(lease.fence), begun_at, keep_lease=True)
+            if not self._writebacks.begin(tx, lease, begun_at):
+                return
         # The last look: from here to the first byte nothing waits, not even for our own database.
         if stood_still(begun_at, self._clock()):
             self._record(lease, PostponeAttempt(STOOD_STILL, self._clock()))
@@ -118,18 +115,10 @@ class Publication:
             return True
         if order.follows and not self._turn.has_come(lease, state, self._clock()):
             return True
-        if was_called_absent(state) and self._says_a_search_nothing(lease):
-            self._record(lease, MarkUnknown(IDENTIFIER_LOST, self._clock()))
-            return True
         if state.unclear >= MOST_UNCLEAR:
             self._record(lease, ParkWrite("manual"))
             return True
         return False
-
-    def _says_a_search_nothing(self, lease: Lease) -> bool:
-        """Whether this EHR was seen to drop what a search goes by: an absence from before proves nothing then (F25)."""
-        with self._database.read() as tx:
-            return not identifiers.are_kept(tx, lease.tenant_id)
 
     def _transport(self, lease: Lease, state: WritebackState) -> SignersTransport | None:
         """The signer's own way to the EHR; None when there is none now, which is recorded."""

@@ -118,22 +118,13 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
             return _provenance(state, command, now)
 
 
-def was_called_absent(state: WritebackState) -> bool:
-    """Whether it waits to be sent because it was looked for and not found; of creates only.
-
-    What was in doubt and waits again was called absent in between, however often it had left as far as we know: a
-    database that was restored knows of no attempt, and a person's word forgives the unclear ones.
-    """
-    return bool(state.unknown_for) and state.stage is Stage.QUEUED and state.queued.interaction == "create"
-
-
 def _check_unknown(state: WritebackState, command: MarkUnknown) -> None:
     """What certainly did not leave can only be doubted when our own database was restored (F50).
 
     What was called absent can be doubted again.
     """
     is_doubted = command.reason == RESTORED and state.can_be_taken_back
-    if state.stage is not Stage.SENDING and not is_doubted and not was_called_absent(state):
+    if state.stage is not Stage.SENDING and not is_doubted and not state.was_called_absent:
         raise Corrupt("The outcome of a write that was not begun is not unknown.")
 
 

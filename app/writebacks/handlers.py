@@ -13,8 +13,9 @@ from app.event_log.read import read_stream
 from app.ids import TenantId, WritebackId
 from app.outbox import rows as outbox
 from app.outbox.rows import Lease
-from app.writebacks import ledger
+from app.writebacks import absence, ledger
 from app.writebacks.commands import (
+    BeginAttempt,
     CancelWrite,
     Command,
     ConfirmCopy,
@@ -66,13 +67,19 @@ class WritebackCommands:
 
         It is recorded by the clock that machines share: what follows may be another's, and counts from it.
         """
-        outbox.check_fence(tx, lease, now)
-        held = hold_log(tx, lease.tenant_id)
-        state = load(tx, lease.tenant_id, lease.writeback_id)
-        now = lease.shared(now)
-        due_at = self._carry_out(tx, lease.tenant_id, lease.writeback_id, state, command, WORKER, now, held)
-        if not keep_lease:
-            outbox.release(tx, lease, due_at)
+        state, held = _under_lease(tx, lease, now)
+        self._as_worker(tx, lease, state, command, now, held, keep_lease=keep_lease)
+
+    def begin(self, tx: Connection, lease: Lease, now: datetime) -> bool:
+        """Begin an attempt and keep the lease; false where the EHR has to be asked first, which is recorded instead.
+
+        So it is where the write was called absent, and that says nothing any more (F25). Raises `Fenced`.
+        """
+        state, held = _under_lease(tx, lease, now)
+        is_void = absence.is_void(tx, lease.tenant_id, state)
+        command = MarkUnknown(absence.IDENTIFIER_LOST, now) if is_void else BeginAttempt(lease.fence)
+        self._as_worker(tx, lease, state, command, now, held, keep_lease=not is_void)
+        return not is_void
 
     def by_person(
         self,
@@ -97,6 +104,17 @@ class WritebackCommands:
                 outbox.wake(tx, writeback_id, now, command.launch_id)
         return state
 
+    def hold(self, tx: Connection, tenant_id: TenantId, writeback_ids: Iterable[WritebackId]) -> None:
+        """Let nobody begin an attempt of these writes before this transaction ends.
+
+        The rows are held first, as a worker does that begins an attempt: one of the two is first, and the other finds
+        its lease overtaken or the attempt begun. All of them before the log, and in one order, so that nobody waits
+        for each other for ever.
+        """
+        for writeback_id in sorted(set(writeback_ids)):
+            outbox.hold(tx, writeback_id)
+        hold_log(tx, tenant_id)
+
     def cancel(
         self,
         tx: Connection,
@@ -105,25 +123,17 @@ class WritebackCommands:
         reason: str,
         actor: str,
         now: datetime,
-    ) -> dict[WritebackId, WritebackState]:
-        """Take those writes back of which certainly nothing was executed; returns the states before (F42).
+    ) -> None:
+        """Take those of the writes back, held already, of which certainly nothing was executed (F42).
 
-        What waits to be entered by hand is not to be entered any more.
-
-        The rows are held first, as a worker does that begins an attempt: one of the two is first, and the other finds
-        its lease overtaken or the attempt begun. All of them before the log, and in one order, so that nobody waits
-        for each other for ever. Nothing is changed where it is too late.
+        What waits to be entered by hand is not to be entered any more. What was called absent by a search that has
+        turned out to say nothing is not certain (F25).
         """
-        ordered = sorted(set(writeback_ids))
-        for writeback_id in ordered:
-            outbox.hold(tx, writeback_id)
-        hold_log(tx, tenant_id)
-        before = {one: load(tx, tenant_id, one) for one in ordered}
-        for writeback_id, state in before.items():
-            if state.can_be_cancelled:
+        for writeback_id in sorted(set(writeback_ids)):
+            state = load(tx, tenant_id, writeback_id)
+            if state.can_be_cancelled and not absence.is_void(tx, tenant_id, state):
                 self._carry_out(tx, tenant_id, writeback_id, state, CancelWrite(reason), actor, now)
                 outbox.stop(tx, writeback_id)
-        return before
 
     def regenerate(
         self,
@@ -137,7 +147,7 @@ class WritebackCommands:
         """Render a write anew of which nothing was ever sent; false when it is too late, and nothing is changed.
 
         It is too late as well where another payload took the place of the one that was shown. The row is held first, as
-        in `cancel`. Key, identifier and the ledger's entry stay as they were ordered.
+        in `hold`. Key, identifier and the ledger's entry stay as they were ordered.
         """
         outbox.hold(tx, writeback_id)
         hold_log(tx, tenant_id)
@@ -211,6 +221,22 @@ class WritebackCommands:
         outbox.wake(tx, writeback_id, now)
         return True
 
+    def _as_worker(
+        self,
+        tx: Connection,
+        lease: Lease,
+        state: WritebackState,
+        command: Command,
+        now: datetime,
+        held: Head,
+        *,
+        keep_lease: bool,
+    ) -> None:
+        now = lease.shared(now)
+        due_at = self._carry_out(tx, lease.tenant_id, lease.writeback_id, state, command, WORKER, now, held)
+        if not keep_lease:
+            outbox.release(tx, lease, due_at)
+
     def _carry_out(
         self,
         tx: Connection,
@@ -241,3 +267,10 @@ class WritebackCommands:
         if isinstance(command, RecordFiled):
             ledger.close(tx, writeback_id, f"{command.resource_type}/{command.resource_id or 'not-located'}", now)
         return decision.due_at
+
+
+def _under_lease(tx: Connection, lease: Lease, now: datetime) -> tuple[WritebackState, Head]:
+    """The write now, and the tenant's log, held: whoever looks at both next finds what this transaction did."""
+    outbox.check_fence(tx, lease, now)
+    held = hold_log(tx, lease.tenant_id)
+    return load(tx, lease.tenant_id, lease.writeback_id), held

@@ -155,9 +155,19 @@ class WritebackState(NamedTuple):
         return self.can_be_taken_back or self.stage is S.AWAITING_COPY
 
     @property
+    def was_called_absent(self) -> bool:
+        """Whether it waits to be sent because it was looked for and not found; of creates only.
+
+        What was in doubt and waits again was called absent in between, however often it had left as far as we know: a
+        database that was restored knows of no attempt, and a person's word forgives the unclear ones.
+        """
+        return bool(self.unknown_for) and self.can_be_taken_back and self.queued.interaction == "create"
+
+    @property
     def was_never_sent(self) -> bool:
-        """Whether no attempt was ever begun, so that nobody outside can know its payload."""
-        return isinstance(self.order, WritebackQueued) and self.can_be_taken_back and not self.attempts
+        """Whether it never left and never was in doubt, so that nobody outside can know its payload."""
+        is_unsent = isinstance(self.order, WritebackQueued) and self.can_be_taken_back
+        return is_unsent and not self.attempts and not self.unknown_for
 
     @property
     def in_chart_as(self) -> Stage | None:

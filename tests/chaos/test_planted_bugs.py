@@ -36,16 +36,19 @@ def without_lease(world: World, patch: pytest.MonkeyPatch) -> None:
 
 def without_marker(world: World, patch: pytest.MonkeyPatch) -> None:
     """The beginning of a send is recorded together with its end."""
-    carry_out, begun = WritebackCommands.by_worker, {}
+    carry_out, begun = WritebackCommands.by_worker, set()
+
+    def begin(self, tx, lease, now):  # type: ignore[no-untyped-def]
+        begun.add(lease.writeback_id)
+        return True
 
     def by_worker(self, tx, lease, command, now, *, keep_lease=False):  # type: ignore[no-untyped-def]
-        if isinstance(command, BeginAttempt):
-            begun[lease.writeback_id] = command
-            return
         if lease.writeback_id in begun:
-            carry_out(self, tx, lease, begun.pop(lease.writeback_id), now, keep_lease=True)
+            begun.remove(lease.writeback_id)
+            carry_out(self, tx, lease, BeginAttempt(lease.fence), now, keep_lease=True)
         carry_out(self, tx, lease, command, now, keep_lease=keep_lease)
 
+    patch.setattr(WritebackCommands, "begin", begin)
     patch.setattr(WritebackCommands, "by_worker", by_worker)
 
 

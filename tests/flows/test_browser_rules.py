@@ -46,11 +46,6 @@ CHANGES = (
 )
 
 
-def another_practitioner(service: Service, chart: OpenChart) -> str:
-    people = service.ehr.qa("epic", "resources/Practitioner")
-    return str(next(one["id"] for one in people if one["id"] not in chart.launch().fhir_user))
-
-
 def snapshot(service: Service) -> object:
     """Everything that a request could have changed, but for the notice that somebody used a launch."""
     with service.parts.database.read() as tx:
@@ -236,7 +231,7 @@ def test_another_patients_note_is_out_of_reach_in_the_same_tenant(service: Servi
 def test_another_clinician_in_the_same_chart_has_a_note_of_their_own(service: Service) -> None:
     """E25, E38."""
     mine = service.drafted()
-    other = service.drafted(user=another_practitioner(service, mine))
+    other = service.drafted(user=service.another_practitioner(mine))
     assert other.note().note_id != mine.note().note_id
     mine.settle()
     assert other.sign().status_code == 409

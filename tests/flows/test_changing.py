@@ -11,7 +11,6 @@ from app.errors import Fenced
 from app.notes.commands import Kind, Reason
 from app.outbox.rows import Partition, claim
 from app.replay.payloads import replay_payloads
-from app.writebacks.commands import BeginAttempt
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage, WritebackState
 from tests.flows.test_reconciling import pass_time
@@ -244,7 +243,7 @@ def test_a_note_that_was_taken_back_is_not_begun_by_a_worker_that_had_it_already
         [lease] = claim(tx, partition_of(chart), now, timedelta(minutes=1)).leases
     assert chart.post("/note/take-back").status_code == 303
     with pytest.raises(Fenced), parts.database.write() as tx:
-        parts.writebacks.by_worker(tx, lease, BeginAttempt(lease.fence), now)
+        parts.writebacks.begin(tx, lease, now)
     assert chart.writeback().stage is Stage.CANCELLED
 
 
@@ -254,7 +253,7 @@ def test_a_note_whose_sending_has_begun_is_not_taken_back(service: Service) -> N
     parts, now = service.parts, service.clock()
     with parts.database.write() as tx:
         [lease] = claim(tx, partition_of(chart), now, timedelta(minutes=1)).leases
-        parts.writebacks.by_worker(tx, lease, BeginAttempt(lease.fence), now, keep_lease=True)
+        assert parts.writebacks.begin(tx, lease, now)
     answer = chart.post("/note/take-back")
     assert (answer.status_code, chart.writeback().stage) == (403, Stage.SENDING)
     assert "on its way" in answer.text

@@ -114,6 +114,37 @@ def test_what_was_called_absent_before_the_loss_was_seen_is_asked_for_again_and_
 
 
 @pytest.mark.usefixtures("as_it_was")
+@pytest.mark.parametrize("is_parked", [False, True])
+def test_what_was_called_absent_before_the_loss_was_seen_is_not_taken_back_but_on_its_way(
+    service: Service, monkeypatch: pytest.MonkeyPatch, *, is_parked: bool
+) -> None:
+    """F25, F42, I1: else it would count as stopped, and a corrected version be filed beside what the EHR holds."""
+    chart = filed_and_forgotten(service, monkeypatch, "rewrite_text")
+    while "writeback:absence:proven" not in tags(service, chart):
+        service.work()
+        service.clock.advance(seconds=31)
+    tenant = service.parts.tenants.require(TENANTS[EHR])
+    if is_parked:
+        service.parts.switches.turn_off(tenant, "", "", "maintenance", "admin:1")
+        service.work()
+        service.parts.switches.turn_on(tenant, "", "", "maintenance", "admin:1")
+    with service.parts.database.write() as tx:
+        identifiers.note_loss(tx, TENANTS[EHR], Loss("DocumentReference", "another", service.clock()))
+    before = chart.writeback()
+    assert (before.stage, before.parked_for) == ((Stage.PARKED, "switched_off") if is_parked else (Stage.QUEUED, ""))
+
+    answer = chart.post("/note/take-back")
+
+    assert answer.status_code == 403
+    assert "on its way" in answer.text
+    assert chart.writeback().stage is before.stage
+    catch_up(service.parts.database)
+    resume_switched_on(service.parts)
+    pass_time(service, 12, seconds=31)
+    assert (chart.writeback().stage, chart.writeback().parked_for) == (Stage.PARKED, "unproven")
+
+
+@pytest.mark.usefixtures("as_it_was")
 def test_what_a_restored_database_called_absent_is_asked_for_again_once_an_identifier_was_lost(
     service: Service,
 ) -> None:

@@ -13,10 +13,11 @@ from app.errors import AddressChanged, BadInput, Refused
 from app.ids import LaunchId, TenantId
 from app.notes.commands import Reason
 from app.outbox.tables import outbox
-from app.pages.launched import resume_parked
+from app.resuming import resume_parked
 from app.tenants import moved_bases
 from app.tenants.launches import find
 from app.tenants.tables import grants, launches
+from app.worker import sweep_once
 from app.writebacks.endings import Person
 from app.writebacks.state import Stage
 from tests.flows.admin_browser import an_administrator, log_of
@@ -140,6 +141,23 @@ def test_one_whose_access_had_ended_before_the_move_says_so_when_its_signer_retu
     say_same(service, before)
     back = signer_comes_back(service)
     service.work()
+    assert (chart.writeback().stage, chart.writeback().launch_id) == (Stage.VERIFIED, back.launch_id)
+
+
+def test_the_signer_who_was_back_before_the_word_was_given_need_not_come_again(service: Service) -> None:
+    """F45, I6: the launch that is open goes on with it at the next sweep after the word, and not before."""
+    chart = service.signed(ehr=EHR, patient=PATIENT)
+    before = move(service)
+    service.work()
+    service.clock.advance(seconds=1)
+    back = signer_comes_back(service)
+    sweep_once(service.parts)
+    assert stopped_for(chart) == (Stage.PARKED, "address_changed")
+
+    say_same(service, before)
+    sweep_once(service.parts)
+    service.work()
+
     assert (chart.writeback().stage, chart.writeback().launch_id) == (Stage.VERIFIED, back.launch_id)
 
 

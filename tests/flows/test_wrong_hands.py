@@ -10,11 +10,6 @@ from app.writebacks.state import Stage
 from tests.service import OpenChart, Service
 
 
-def another_practitioner(service: Service, chart: OpenChart) -> str:
-    people = service.ehr.qa("epic", "resources/Practitioner")
-    return str(next(one["id"] for one in people if one["id"] not in chart.launch().fhir_user))
-
-
 def payload(service: Service, chart: OpenChart) -> dict:
     with service.parts.database.read() as tx:
         return json.loads(service.parts.artifacts.open(tx, "harbor-epic", chart.writeback().queued.payload))
@@ -27,7 +22,7 @@ def test_another_user_in_the_same_browser_ends_the_first_ones_launches(service: 
     first.settle()
     form, token = first.sign_form(), first.csrf()
 
-    service.open_chart(client=browser, user=another_practitioner(service, first))
+    service.open_chart(client=browser, user=service.another_practitioner(first))
 
     refused = first.post("/sign", token=token, **form)
     assert refused.status_code == 401
@@ -102,7 +97,7 @@ def test_a_clinician_whose_provider_record_changed_cannot_sign_a_draft_that_name
     """E29, E38."""
     first = service.drafted(patient="Nair, Priya")
     first.settle()
-    other = {"fhirUser": f"Practitioner/{another_practitioner(service, first)}"}
+    other = {"fhirUser": f"Practitioner/{service.another_practitioner(first)}"}
     service.ehr.arm("epic", interaction="token", fault="id_token_changed", times=1, options=other)
 
     chart = service.open_chart(patient="Nair, Priya")

@@ -15,9 +15,9 @@ from app.ids import TenantId, WritebackId
 from app.outbox import rows as outbox
 from app.outbox.pace import Pace
 from app.outbox.rows import Lease, Partition
-from app.pages.launched import resume_parked
 from app.publication import drain as draining
 from app.publication.drain import Drain, Tempo
+from app.resuming import resume_parked
 from app.tenants.directory import Tenants
 from app.writebacks.commands import ConfirmCopy, ParkWrite, ResumeWrite
 from app.writebacks.docket import Docket, enter

@@ -1,0 +1,96 @@
+"""A write that stopped for want of a token goes on under its signer's newer launch, whichever of the two came first."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from app.resuming import newer_launches
+from app.tenants.tables import launches
+from app.worker import sweep_once
+from app.writebacks.state import Stage
+from tests.service import OpenChart, Service
+
+EHR = "reference"
+
+
+@pytest.fixture
+def chart(service: Service) -> OpenChart:
+    return service.signed(ehr=EHR, patient="Cho, Raymond")
+
+
+def comes_back(service: Service, **choice: str) -> OpenChart:
+    """A newer launch in the same chart, which finds nothing parked yet."""
+    service.clock.advance(seconds=1)
+    return service.open_chart(ehr=EHR, patient="Cho, Raymond", **choice)
+
+
+def end_token_of(service: Service, chart: OpenChart) -> None:
+    with service.parts.database.write() as tx:
+        launch = chart.launch()
+        stored = service.parts.grants.find(tx, launch.tenant_id, launch.launch_id)
+        assert stored is not None
+        ended = replace(stored.tokens, refresh_token=None, expires_at=service.clock())
+        service.parts.grants.keep(tx, launch, ended)
+
+
+def sweep_and_work(service: Service) -> None:
+    sweep_once(service.parts)
+    service.work()
+    service.work()
+
+
+def parked_for(chart: OpenChart) -> str:
+    state = chart.writeback()
+    assert state.stage is Stage.PARKED
+    return str(state.parked_for)
+
+
+@pytest.mark.either_database
+def test_what_stops_just_after_its_signers_launch_looked_goes_on_under_it(service: Service, chart: OpenChart) -> None:
+    """F20, I6: the launch found nothing that waited; the worker was still about to say that it has no token."""
+    again = comes_back(service)
+    end_token_of(service, chart)
+    service.work()
+    assert parked_for(chart) == "reauth"
+
+    sweep_and_work(service)
+
+    assert (chart.writeback().stage, chart.writeback().launch_id) == (Stage.VERIFIED, again.launch_id)
+    assert newer_launches(service.parts) == []
+
+
+def test_nothing_goes_on_under_another_persons_launch_nor_under_one_that_ended(
+    service: Service, chart: OpenChart
+) -> None:
+    """F20, I7, A63."""
+    comes_back(service, user=service.another_practitioner(chart, EHR))
+    ended = comes_back(service)
+    with service.parts.database.write() as tx:
+        over = update(launches).where(launches.c.launch_id == ended.launch_id)
+        tx.execute(over.values(ended_at=service.clock(), ended_for="signed_out"))
+    end_token_of(service, chart)
+    service.work()
+
+    sweep_and_work(service)
+
+    assert parked_for(chart) == "reauth"
+    assert newer_launches(service.parts) == []
+
+
+def test_one_whose_newest_token_is_refused_too_waits_and_is_not_tried_again_and_again(
+    service: Service, chart: OpenChart
+) -> None:
+    """F20: from a launch to a newer one only."""
+    again = comes_back(service)
+    for one in (chart, again):
+        end_token_of(service, one)
+    service.work()
+
+    sweep_and_work(service)
+
+    assert parked_for(chart) == "reauth"
+    assert chart.writeback().launch_id == again.launch_id
+    version = chart.writeback().version
+    sweep_and_work(service)
+    assert chart.writeback().version == version
