@@ -31,19 +31,40 @@ async function send(url, fields, place) {
   say("Saving");
   const answer = await post(url, fields);
   await untilReleased();
-  if (answer.proposals_html) show(answer.proposals_html, place);
+  if (answer.proposals_html) show(answer.proposals_html, place, answer.outcome === "saved");
   if (answer.outcome !== "saved") return showFailure(url, fields, place, answer);
   const words = `${answer.said}. Saved ${answer.saved}.`;
   say(words);
   announce(`${words} ${section().querySelector(".hint").textContent}`);
 }
 
-function show(html, place) {
+function show(html, place, isSaved) {
+  const typed = beingChanged().filter((one) => !(isSaved && one.entry === place));
+  const typedAt = typed.find((one) => one.at)?.at;
   const fresh = document.createElement("template");
   fresh.innerHTML = html;
   section().replaceWith(document.importNode(fresh.content, true));
-  // The button that was pressed is gone: the keyboard stays on the entry, and Tab leads on from there.
-  (document.getElementById(place) ?? document.querySelector("#proposals-title")).focus({ preventScroll: true });
+  typed.forEach(typeAgain);
+  // The button that was pressed is gone: the keyboard stays on the entry, and Tab leads on from there; but who types
+  // into another entry by now goes on typing.
+  const next = document.getElementById(typedAt) ?? document.getElementById(place);
+  (next ?? document.querySelector("#proposals-title")).focus({ preventScroll: true });
+}
+
+/** The entries whose form is open, what is typed there, and in which field somebody is. */
+function beingChanged() {
+  return [...section().querySelectorAll(".proposal-change[open]")].map((details) => ({
+    entry: details.closest("[data-proposal]").id,
+    values: [...details.querySelectorAll("input:not([type=hidden]), select")].map(({ id, value }) => ({ id, value })),
+    at: details.contains(document.activeElement) ? document.activeElement.id : "",
+  }));
+}
+
+function typeAgain({ entry, values }) {
+  const details = document.getElementById(entry)?.querySelector(".proposal-change");
+  if (!details) return;
+  details.open = true;
+  for (const { id, value } of values) document.getElementById(id).value = value;
 }
 
 function showFailure(url, fields, place, { problem, stillHere, proposals_html: isShown }) {

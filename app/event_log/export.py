@@ -21,12 +21,14 @@ NOT_EXPORTED = frozenset({"position", "payload"})
 
 
 def export(tx: Connection, tenant_id: str, into: Path, checkpoints: str, keys: Iterable[str]) -> int:
-    """Write the tenant's whole log into a directory; returns how many events there are.
+    """Write the tenant's whole log into a directory; returns how many events there are, and writes nothing of none.
 
     Raises `FileExistsError` when one is there already: an export is never mixed with another.
     """
-    into.mkdir(parents=True)
     query = select(events).where(events.c.tenant_id == tenant_id).order_by(events.c.sequence)
+    if tx.execute(query.limit(1)).first() is None:
+        return 0
+    into.mkdir(parents=True)
     written = 0
     with (into / EVENTS).open("w", encoding="utf-8") as file:
         for row in tx.execute(query.execution_options(yield_per=READ_AT_ONCE)).mappings():

@@ -98,7 +98,7 @@ def _page(title: str, happened: str, to_do: tuple[str, ...], code: str, status: 
     quoted = f"{code} {_reference()}"
     if request.accept_mimetypes.best == "application/json":
         return jsonify(problem=happened, what_to_do=to_do, code=quoted), status
-    chart = (f"/charts/{g.launch_id}/", "Back to the draft") if g.get("launch") else ("", "")
+    chart = (f"/charts/{g.launch_id}/", "Back to the note") if g.get("launch") else ("", "")
     screen = ProblemScreen(title, happened, to_do, quoted, *g.get("back", chart))
     return render_template("problem.html", screen=screen), status
 

@@ -88,7 +88,9 @@ class Tenants:
         """
         tenant = self._any(tenant_id)
         if tenant is None:
-            raise Misconfigured(f"The tenant {tenant_id} is not registered any more; put its file back.")
+            raise Misconfigured(
+                f"There is no tenant {tenant_id}. Check its id; if it was registered by a file, put that back."
+            )
         return tenant
 
     def by_issuer(self, issuer: str) -> tuple[Tenant, ...]:

@@ -122,6 +122,55 @@ def test_an_entry_that_is_declined_while_another_is_being_saved_is_declined_too(
     expect(page.locator(".proposal.is-declined")).to_have_count(2)
 
 
+def test_what_is_typed_into_an_entry_stays_while_another_is_being_saved(page: Page, charts: Charts) -> None:
+    draft_in_window(page, charts.fresh("epic", RIVERA))
+    answers: list[Route] = []
+    page.route("**/proposals/decision", hold(answers))
+    entries = entries_with_text(page)
+    second = page.locator(f"#{entries.nth(1).get_attribute('id')}")
+    entries.nth(0).locator("[value=decline]").click()
+    typed = change_by_hand(second, "Typed ")
+
+    asked(page, answers).continue_()
+    expect(page.locator(".proposal.is-declined")).to_have_count(1)
+
+    expect(typed).to_be_focused()
+    typed.press_sequentially("meanwhile")
+    expect(typed).to_have_value("Typed meanwhile")
+
+
+def test_what_is_typed_into_an_entry_stays_when_another_window_was_faster(page: Page, charts: Charts) -> None:
+    draft_in_window(page, charts.fresh("epic", RIVERA))
+    entry = page.locator(f"#{entries_with_text(page).first.get_attribute('id')}")
+    typed = change_by_hand(entry, "Kept")
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator(f"#{entry.get_attribute('id')}").get_by_role("button", name="Decline").click()
+    other.locator(f"#{entry.get_attribute('id')}").get_by_role("button", name="Undo").click()
+    expect(other.locator("[data-proposals-state]")).to_contain_text("Open again")
+
+    entry.get_by_role("button", name="Save the change").click()
+
+    expect(page.locator("[data-proposals-state]")).to_contain_text("Not saved.")
+    expect(typed).to_have_value("Kept")
+    entry.get_by_role("button", name="Save the change").click()
+    expect(entry).to_contain_text("You changed")
+    expect(entry.locator(".proposal-change")).not_to_have_attribute("open", "")
+
+
+def entries_with_text(page: Page) -> Locator:
+    """The entries that hold words of their own."""
+    return page.locator("[data-proposal]:has([value=decline]):has(.proposal-change input[type=text])")
+
+
+def change_by_hand(entry: Locator, text: str) -> Locator:
+    """Opens the entry's form and types into its first text; returns that field."""
+    entry.get_by_text("Change").first.click()
+    typed = entry.locator("input[type=text]").first
+    typed.fill(text)
+    return typed
+
+
 @pytest.mark.parametrize("by", ["mouse", "keyboard"])
 def test_a_press_under_the_status_is_not_lost_when_it_says_something_new(
     page: Page, charts: Charts, sandbox: RunningSandbox, by: str

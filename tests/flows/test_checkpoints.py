@@ -150,6 +150,8 @@ def test_the_commands_verify_and_export_what_a_stranger_can_verify_alone(parts: 
     assert (checked["ok"], checked["checkpoints"]) == (True, 3)
     key = run.invoke(countersign, ["log", "keys"]).stdout.split()[0]
     out = tmp_path / "export"
+    mistyped = run.invoke(countersign, ["log", "export", f"{TENANT}x", str(out)])
+    assert (mistyped.exit_code, f"There is no event of {TENANT}x" in mistyped.stdout, out.exists()) == (1, True, False)
     exported = run.invoke(countersign, ["log", "export", TENANT, str(out), "--json"])
     assert json.loads(exported.stdout)["events"] == checked["events"]
 

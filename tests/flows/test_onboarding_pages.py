@@ -153,7 +153,7 @@ def test_the_sheet_command_prints_text_and_json(service: Service, run: Run) -> N
 
 def test_an_unknown_tenant_is_said_in_one_line(run: Run) -> None:
     for command in ("sheet", "doctor"):
-        assert "not registered any more" in str(run(command, "nobody").exception)
+        assert "There is no tenant nobody" in str(run(command, "nobody").exception)
 
 
 def test_where_several_organisations_share_an_ehr_the_launch_url_names_one(service: Service) -> None:
