@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.artifacts.store import ArtifactKind, ArtifactStore
+from app.db import shared_moment
 from app.errors import NotFound
 from app.event_log.append import Head, append, hold_log
 from app.event_log.event import ArtifactRef
@@ -217,6 +218,7 @@ class WritebackCommands:
         state = load(tx, tenant_id, writeback_id)
         if not state.can_be_taken_back:
             return False
+        now = shared_moment(tx, now)  # a worker's machine counts the absence from it
         self._carry_out(tx, tenant_id, writeback_id, state, MarkUnknown(RESTORED, now), actor, now)
         outbox.wake(tx, writeback_id, now)
         return True

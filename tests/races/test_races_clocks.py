@@ -51,6 +51,23 @@ def test_an_absence_does_not_count_sooner_because_the_clock_of_whoever_sent_it_w
 
 
 @pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
+def test_an_absence_does_not_count_sooner_because_the_clock_of_whoever_restored_the_database_was_slow(
+    shared: Service,
+) -> None:
+    """F39, F50, I3: what left just before the restore may still be being executed."""
+    chart = shared.signed(ehr="reference")
+    tenant = shared.parts.tenants.require(chart.launch().tenant_id)
+
+    shared.clock.ahead = SLOW
+    assert shared.parts.after_restore.begin(tenant, "cli:test") == 1
+    shared.clock.ahead = timedelta(0)
+    shared.work()
+
+    state = chart.writeback()
+    assert (state.stage, state.absences) == (Stage.OUTCOME_UNKNOWN, 0)
+
+
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
 def test_a_refresh_token_is_not_spent_twice_because_the_clock_of_one_machine_is_slow(shared: Service) -> None:
     """F39, A51: used twice, many servers end everything that came from it."""
     chart = shared.open_chart(ehr="reference")
