@@ -123,7 +123,7 @@ def _of_attempt(
             return {"postponed_for": event.reason}
         case OutcomeBecameUnknown():
             unclear = before.unclear + (event.reason != RESTORED)
-            doubt = {"unclear": unclear, "unknown_for": event.reason}
+            doubt = {"unclear": unclear, "unknown_for": event.reason, "postponed_for": ""}
             return {**doubt, "absences": 0, "absence_counts_from": None, **NOT_PARKED}
 
 

@@ -5,7 +5,7 @@ import pytest
 from app.errors import Corrupt
 from app.event_log.event import CATALOGUE
 from app.outbox.pause import pause_after
-from app.publication.next_step import STEPS, NextStep, leaves, next_command
+from app.publication.next_step import STEPS, TOKEN_RENEWED, NextStep, leaves, next_command
 from app.writebacks import commands
 from app.writebacks.decide import decide
 from app.writebacks.events import (
@@ -63,6 +63,15 @@ def test_a_second_attempt_cannot_begin_while_the_first_ones_outcome_is_unknown()
     unknown = state(BEGUN, OutcomeBecameUnknown(reason="ReadTimeout"))
     with pytest.raises(Corrupt):
         decided(unknown, commands.BeginAttempt(2))
+
+
+def test_a_token_that_was_renewed_before_an_unclear_answer_may_be_renewed_again_after_it() -> None:
+    """A67: only two refusals in a row say that renewing is of no use."""
+    renewed = state(BEGUN, AttemptPostponed(reason=TOKEN_RENEWED, due_at=NOON), BEGUN)
+    assert renewed.postponed_for == TOKEN_RENEWED
+    answered = OutcomeBecameUnknown(reason="ReadTimeout")
+    again = state(BEGUN, AttemptPostponed(reason=TOKEN_RENEWED, due_at=NOON), BEGUN, answered, AbsenceProven())
+    assert (again.stage, again.postponed_for) == (Stage.QUEUED, "")
 
 
 def test_absence_is_proven_only_by_asking_often_enough() -> None:
