@@ -21,15 +21,18 @@ from app.writebacks.handlers import load
 from app.writebacks.state import Stage, WritebackState
 
 
-def resume_parked(parts: Collaborators, launch: Launch) -> None:
-    """The same clinician in the same chart again: their own parked writes go on under their own new token."""
+def resume_parked(parts: Collaborators, launch: Launch, actor: str) -> None:
+    """The same clinician in the same chart again: their own parked writes go on under their own new token.
+
+    `actor` is who has it go on: the clinician by their launch, or the sweeper after it.
+    """
     if not parts.signing.may_file(launch):
         return  # this launch may not write; the next one that may will find the note waiting
     follower.catch_up(parts.database, launch.tenant_id)
     with parts.database.read() as tx:
         waiting = write_status.waiting_for_sign_in(tx, launch.tenant_id, launch.issuer, launch.subject, launch.patient)
     for writeback_id in waiting:
-        partition = _resume(parts, launch, WritebackId(writeback_id))
+        partition = _resume(parts, launch, WritebackId(writeback_id), actor)
         if partition:
             parts.relay.ring(partition)
 
@@ -40,7 +43,7 @@ def newer_launches(parts: Collaborators) -> list[Launch]:
         return [launches.find(tx, one) for one in write_status.newer_launches(tx, parts.clock())]
 
 
-def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId) -> Partition | None:
+def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId, actor: str) -> Partition | None:
     """Let one parked write go on; None when it does not wait for this launch."""
     with parts.database.write() as tx:
         outbox.hold(tx, writeback_id)  # before it is read: it could be parked anew meanwhile, for something else
@@ -48,7 +51,7 @@ def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId) -> 
         if not _waits_for(tx, parts, state, launch):
             return None
         command = ResumeWrite(launch.launch_id)
-        parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, launch.actor, parts.clock())
+        parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, actor, parts.clock())
     return Partition(launch.tenant_id, state.queued.workflow)
 
 

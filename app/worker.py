@@ -31,7 +31,7 @@ from app.tenants.switches import RESOURCES
 from app.tenants.tables import launch_transactions
 from app.wiring import create_app
 from app.writebacks.commands import ResumeWrite
-from app.writebacks.handlers import WORKER, load
+from app.writebacks.handlers import SWEEPER, WORKER, load
 from app.writebacks.state import Stage
 
 log = get_logger()
@@ -157,7 +157,7 @@ def forget_what_expired(parts: Collaborators) -> None:
 def resume_under_newer_launches(parts: Collaborators) -> None:
     """Let every write go on that stopped for want of a token while its signer has a newer launch open in that chart."""
     for launch in newer_launches(parts):
-        _apart("signers", partial(resume_parked, parts, launch), launch.tenant_id)
+        _apart("signers", partial(resume_parked, parts, launch, SWEEPER), launch.tenant_id)
 
 
 def resume_switched_on(parts: Collaborators) -> int:

@@ -111,7 +111,7 @@ class People:
         if clinician == chart.clinician:
             chart.launches.append(new.launch)
             chart.granted.append(granted)
-        resume_parked(parts, new.launch)
+        resume_parked(parts, new.launch, new.launch.actor)
         return new.launch
 
     def _owns(self, chart: Chart, family: str) -> None:

@@ -95,7 +95,7 @@ def waiting_for_switch(tx: Connection) -> list[tuple[str, str, str]]:
 
 
 def newer_launches(tx: Connection, now: datetime) -> list[str]:
-    """The open launches of a signer in a chart where a write of theirs waits for a token that an older one had none of.
+    """The open launches in whose chart a write of the same signer waits that stopped under an older one of theirs.
 
     The newest first: what goes on under it waits for no other.
     """

@@ -196,11 +196,11 @@ def test_a_sign_in_by_another_issuer_carries_nothing(service: Service) -> None:
     service.work()
     back = signer_comes_back(service).launch()
     say_same(service, before)
-    resume_parked(service.parts, replace(back, issuer="https://sign-in.new.example"))
+    resume_parked(service.parts, replace(back, issuer="https://sign-in.new.example"), "test")
     assert stopped_for(chart) == (Stage.PARKED, "address_changed")
     assert "another issuer" in " ".join(an_administrator(service, Role.OPERATIONS).get("/ops/").text.split())
 
-    resume_parked(service.parts, back)
+    resume_parked(service.parts, back, back.actor)
     assert chart.writeback().stage is Stage.QUEUED
 
 

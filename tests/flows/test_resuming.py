@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from app.event_log.read import read_stream
 from app.resuming import newer_launches
 from app.tenants.tables import launches
 from app.worker import sweep_once
+from app.writebacks.events import WritebackResumed
+from app.writebacks.handlers import SWEEPER
 from app.writebacks.state import Stage
-from tests.service import OpenChart, Service
+from tests.service import TENANTS, OpenChart, Service
 
 EHR = "reference"
 
@@ -58,6 +61,10 @@ def test_what_stops_just_after_its_signers_launch_looked_goes_on_under_it(servic
 
     assert (chart.writeback().stage, chart.writeback().launch_id) == (Stage.VERIFIED, again.launch_id)
     assert newer_launches(service.parts) == []
+    stream = f"writeback:{chart.note().state.signed.writeback_id}"
+    with service.parts.database.read() as tx:
+        (resumed,) = (one for one in read_stream(tx, TENANTS[EHR], stream) if isinstance(one.event, WritebackResumed))
+    assert resumed.actor == SWEEPER
 
 
 def test_nothing_goes_on_under_another_persons_launch_nor_under_one_that_ended(
