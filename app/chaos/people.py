@@ -97,8 +97,7 @@ class People:
         parts = world.parts
         with world.moments.uncounted():
             granted = world.ehrs.grant(chart.visit, clinician)
-        if clinician == chart.clinician:
-            self._owns(chart, granted.family)
+        self._owns(chart.visit, clinician, granted.family)
         grant = Grant(granted.access_token, granted.refresh_token, parts.clock() + TOKEN_LASTS, GrantedScopes(SCOPE))
         completed = CompletedLaunch(
             tenant_of(chart.visit.ehr),
@@ -114,11 +113,11 @@ class People:
         resume_parked(parts, new.launch, new.launch.actor)
         return new.launch
 
-    def _owns(self, chart: Chart, family: str) -> None:
+    def _owns(self, visit: Visit, clinician: str, family: str) -> None:
         """A signer's grant is theirs for the patient: what waits goes on under it from any visit of the same chart."""
         for other in self.charts:
-            same_chart = (other.visit.ehr, other.visit.patient) == (chart.visit.ehr, chart.visit.patient)
-            if same_chart and other.clinician == chart.clinician:
+            same_chart = (other.visit.ehr, other.visit.patient) == (visit.ehr, visit.patient)
+            if same_chart and other.clinician == clinician:
                 other.families.add(family)
 
     def sign(self, chart: Chart) -> None:

@@ -14,7 +14,7 @@ from app.errors import CountersignError
 from app.log_lines import place_of
 from app.outbox.tables import outbox, tenant_pace
 from app.projections.follower import catch_up
-from app.worker import ring_for_what_is_due, sweep_once
+from app.worker import resume_under_newer_launches, ring_for_what_is_due, sweep_once
 from app.writebacks.handlers import load
 
 MOST_ROUNDS, MOST_STEPS_MEANWHILE = 300, 8
@@ -57,13 +57,20 @@ class Processes:
         self.do(partial(sweep_once, world.parts))
         for _ in range(MOST_ROUNDS):
             self.do(self.hear_bells)
-            due = self._next_due()
+            due = self._next_due() or self._due_under_newer_launches()
             if due is None:
                 break
             world.time.pass_by((due - world.time.now).total_seconds())
             # The rest of a sweep finds nothing that is due; without it a history is played in half the time.
             self.do(partial(ring_for_what_is_due, world.parts))
         self.do(partial(catch_up, world.parts.database))
+
+    def _due_under_newer_launches(self) -> datetime | None:
+        """When something can be done that stopped meanwhile, and that the sweeper lets go on."""
+        parts = self._world.parts
+        self.do(partial(catch_up, parts.database))
+        self.do(partial(resume_under_newer_launches, parts))
+        return self._next_due()
 
     def _stand_still(self, seconds: float) -> None:
         """A process stands still; others go on meanwhile, as soon as there is something to do.
