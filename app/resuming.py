@@ -1,8 +1,8 @@
 """A signer's own parked writes go on under their own newer token: at their launch, or at the next sweep after it.
 
-A write may stop for want of a token just after its signer's launch looked for what waits, or while another launch of
-theirs in the same chart is open: then no launch would come. It goes from a launch to a newer one only, so that one
-whose newest token is refused too waits for the next.
+A write may stop for want of a token just after its signer's launch looked for what waits, as a correction does whose
+original that launch woke; or another launch of theirs in the same chart was open before it stopped. Then no launch
+would come. It goes from a launch to a newer one only: one whose newest token is refused too waits for the next.
 """
 
 from sqlalchemy import Connection

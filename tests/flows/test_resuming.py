@@ -12,8 +12,10 @@ from app.worker import sweep_once
 from app.writebacks.events import WritebackResumed
 from app.writebacks.handlers import SWEEPER
 from app.writebacks.state import Stage
+from tests.flows.test_changing import correct, writes
 from tests.service import TENANTS, OpenChart, Service
 
+pytestmark = pytest.mark.either_database
 EHR = "reference"
 
 
@@ -49,7 +51,6 @@ def parked_for(chart: OpenChart) -> str:
     return str(state.parked_for)
 
 
-@pytest.mark.either_database
 def test_what_stops_just_after_its_signers_launch_looked_goes_on_under_it(service: Service, chart: OpenChart) -> None:
     """F20, I6: the launch found nothing that waited; the worker was still about to say that it has no token."""
     again = comes_back(service)
@@ -65,6 +66,28 @@ def test_what_stops_just_after_its_signers_launch_looked_goes_on_under_it(servic
     with service.parts.database.read() as tx:
         (resumed,) = (one for one in read_stream(tx, TENANTS[EHR], stream) if isinstance(one.event, WritebackResumed))
     assert resumed.actor == SWEEPER
+
+
+def test_a_correction_that_waited_for_its_original_goes_on_under_the_launch_that_woke_the_original(
+    service: Service, chart: OpenChart
+) -> None:
+    """F20, F41, I6: its turn, and so its stop, come after the signer's launch looked for what waits."""
+    correct(chart)
+    end_token_of(service, chart)
+    service.work()
+    again = comes_back(service)
+    for _ in range(4):
+        service.work()
+        service.clock.advance(minutes=1)
+    original, correction = writes(chart)
+    assert (original.stage, original.launch_id) == (Stage.VERIFIED, again.launch_id)
+    assert (correction.stage, correction.parked_for) == (Stage.PARKED, "reauth")
+
+    sweep_and_work(service)
+
+    original, correction = writes(chart)
+    assert (original.stage, correction.stage) == (Stage.SUPERSEDED, Stage.VERIFIED)
+    assert correction.launch_id == again.launch_id
 
 
 def test_nothing_goes_on_under_another_persons_launch_nor_under_one_that_ended(
