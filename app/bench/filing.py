@@ -48,8 +48,8 @@ def latency_bars(folder: Path, notes: int) -> Iterator[Bar]:
             lambda: bench.rq_worker(STOCK_NOTES, "rq.worker.Worker"),
         )
     limit = (
-        f"{IN_FLIGHT} in flight and four exchanges of {LATENCY_SECONDS * 1000:.0f} ms allow 80 a second; a note takes "
-        f"about 12 ms of the interpreter's time alone and 20 to 25 ms beside {IN_FLIGHT - 1} others, in one process"
+        f"{IN_FLIGHT} in flight and four exchanges of {LATENCY_SECONDS * 1000:.0f} ms allow 80 a second; besides, the "
+        f"durable transactions of {IN_FLIGHT} notes wait for one writer and one interpreter"
     )
     yield Bar(
         "P1 client",
@@ -82,7 +82,7 @@ def no_latency_bar(folder: Path, notes: int) -> Iterator[Bar]:
         "notes/s",
         5,
         against_simple,
-        "the interpreter's time for each note, as at P1: four exchanges and five durable transactions against one POST",
+        "the interpreter's time for each note: four exchanges and five durable transactions against one POST",
     )
 
 
