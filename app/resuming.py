@@ -30,9 +30,13 @@ def resume_parked(parts: Collaborators, launch: Launch, actor: str) -> None:
         return  # this launch may not write; the next one that may will find the note waiting
     follower.catch_up(parts.database, launch.tenant_id)
     with parts.database.read() as tx:
-        waiting = write_status.waiting_for_sign_in(tx, launch.tenant_id, launch.issuer, launch.subject, launch.patient)
+        known = write_status.waiting_for_sign_in(tx, launch.tenant_id, launch.issuer, launch.subject, launch.patient)
+        # Looked at before it is held: what goes on waiting must not cost a transaction at every sweep.
+        waiting = [
+            one for one in map(WritebackId, known) if _waits_for(tx, parts, load(tx, launch.tenant_id, one), launch)
+        ]
     for writeback_id in waiting:
-        partition = _resume(parts, launch, WritebackId(writeback_id), actor)
+        partition = _resume(parts, launch, writeback_id, actor)
         if partition:
             parts.relay.ring(partition)
 

@@ -1,6 +1,6 @@
 """Read models. All of them can be emptied and rebuilt from the log."""
 
-from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from app.db import UTCDateTime, metadata
 
@@ -25,6 +25,10 @@ write_status = Table(
     Column("parked_for", String(32), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("since", UTCDateTime, nullable=False),
+    # By note for its page, by patient for a launch, by stage for every sweep: the table holds all years.
+    Index(None, "tenant_id", "note_id"),
+    Index(None, "tenant_id", "patient"),
+    Index(None, "stage", "parked_for"),
 )
 
 audit_trail = Table(

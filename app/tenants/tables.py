@@ -37,6 +37,7 @@ launches = Table(
     Column("away_at", UTCDateTime, nullable=True),
     Column("ended_at", UTCDateTime, nullable=True),
     Column("ended_for", String(32), nullable=True),
+    Index(None, "tenant_id", "patient"),
 )
 
 grants = Table(
