@@ -111,5 +111,5 @@ def test_a_line_changed_elsewhere_is_said_and_not_overwritten(page: Page, charts
         line.get_by_role("button", name="Save and close").click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("This changed in the meantime")
-    page.get_by_role("link", name="Back to the draft").click()
+    page.get_by_role("link", name="Back to the note").click()
     expect(page.locator("#claims-plan [data-claim]").last.locator("[data-claim-text]")).to_have_text("Written there.")
