@@ -21,42 +21,49 @@ from app.writebacks.handlers import load
 from app.writebacks.state import Stage, WritebackState
 
 
-def resume_parked(parts: Collaborators, launch: Launch, actor: str) -> None:
-    """The same clinician in the same chart again: their own parked writes go on under their own new token.
+def resume_parked(parts: Collaborators, launch: Launch) -> None:
+    """The same clinician in the same chart again: their own parked writes go on under their own new token."""
+    follower.catch_up(parts.database, launch.tenant_id)
+    with parts.database.read() as tx:
+        waiting = write_status.waiting_for_sign_in(tx, launch.tenant_id, launch.issuer, launch.subject, launch.patient)
+    for writeback_id in waiting:
+        resume(parts, WritebackId(writeback_id), launch, launch.actor)
+
+
+def newer_launches(parts: Collaborators) -> dict[WritebackId, Launch]:
+    """What stopped for want of a token, and the newest open launch of its signer that may file and that it never tried.
+
+    Only such a launch, whatever else of the signer waits: what was refused under its newest one would else be tried
+    again at every sweep.
+    """
+    with parts.database.read() as tx:
+        newer = [(one, launches.find(tx, which)) for one, which in write_status.newer_launches(tx, parts.clock())]
+    newest: dict[WritebackId, Launch] = {}
+    for writeback_id, launch in newer:
+        if parts.signing.may_file(launch):
+            newest.setdefault(WritebackId(writeback_id), launch)
+    return newest
+
+
+def resume(parts: Collaborators, writeback_id: WritebackId, launch: Launch, actor: str) -> None:
+    """Let one parked write go on under this launch, if that is what it waits for and the launch may file.
 
     `actor` is who has it go on: the clinician by their launch, or the sweeper after it.
     """
     if not parts.signing.may_file(launch):
-        return  # this launch may not write; the next one that may will find the note waiting
-    follower.catch_up(parts.database, launch.tenant_id)
+        return  # the next one that may will find the note waiting
     with parts.database.read() as tx:
-        known = write_status.waiting_for_sign_in(tx, launch.tenant_id, launch.issuer, launch.subject, launch.patient)
         # Looked at before it is held: what goes on waiting must not cost a transaction at every sweep.
-        waiting = [
-            one for one in map(WritebackId, known) if _waits_for(tx, parts, load(tx, launch.tenant_id, one), launch)
-        ]
-    for writeback_id in waiting:
-        partition = _resume(parts, launch, writeback_id, actor)
-        if partition:
-            parts.relay.ring(partition)
-
-
-def newer_launches(parts: Collaborators) -> list[Launch]:
-    """The open launches of signers whose writes stopped under an older one of theirs, the newest first."""
-    with parts.database.read() as tx:
-        return [launches.find(tx, one) for one in write_status.newer_launches(tx, parts.clock())]
-
-
-def _resume(parts: Collaborators, launch: Launch, writeback_id: WritebackId, actor: str) -> Partition | None:
-    """Let one parked write go on; None when it does not wait for this launch."""
+        if not _waits_for(tx, parts, load(tx, launch.tenant_id, writeback_id), launch):
+            return
     with parts.database.write() as tx:
         outbox.hold(tx, writeback_id)  # before it is read: it could be parked anew meanwhile, for something else
         state = load(tx, launch.tenant_id, writeback_id)
         if not _waits_for(tx, parts, state, launch):
-            return None
+            return
         command = ResumeWrite(launch.launch_id)
         parts.writebacks.by_person(tx, launch.tenant_id, writeback_id, command, actor, parts.clock())
-    return Partition(launch.tenant_id, state.queued.workflow)
+    parts.relay.ring(Partition(launch.tenant_id, state.queued.workflow))
 
 
 def _waits_for(tx: Connection, parts: Collaborators, state: WritebackState, launch: Launch) -> bool:

@@ -24,7 +24,7 @@ from app.outbox.rows import Partition
 from app.projections import write_status
 from app.projections.follower import catch_up
 from app.publication.leave import may_leave
-from app.resuming import newer_launches, resume_parked
+from app.resuming import newer_launches, resume
 from app.settings import Settings
 from app.tenants.standing import SWITCHED_OFF, may_send
 from app.tenants.switches import RESOURCES
@@ -156,8 +156,8 @@ def forget_what_expired(parts: Collaborators) -> None:
 
 def resume_under_newer_launches(parts: Collaborators) -> None:
     """Let every write go on that stopped for want of a token while its signer has a newer launch open in that chart."""
-    for launch in newer_launches(parts):
-        _apart("signers", partial(resume_parked, parts, launch, SWEEPER), launch.tenant_id)
+    for writeback_id, launch in newer_launches(parts).items():
+        _apart("signers", partial(resume, parts, writeback_id, launch, SWEEPER), launch.tenant_id)
 
 
 def resume_switched_on(parts: Collaborators) -> int:

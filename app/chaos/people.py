@@ -110,7 +110,7 @@ class People:
         if clinician == chart.clinician:
             chart.launches.append(new.launch)
             chart.granted.append(granted)
-        resume_parked(parts, new.launch, new.launch.actor)
+        resume_parked(parts, new.launch)
         return new.launch
 
     def _owns(self, visit: Visit, clinician: str, family: str) -> None:

@@ -24,7 +24,7 @@ def open_chart(parts: Collaborators, completed: CompletedLaunch) -> Response:
     lifetime = timedelta(hours=parts.settings.launch_hours)
     new = record_launch(parts.database, parts.tenants, parts.grants, completed, parts.clock, lifetime)
     _leave_trace(parts, new.launch)
-    resume_parked(parts, new.launch, new.launch.actor)
+    resume_parked(parts, new.launch)
     parts.following.hasten_chart(new.launch.tenant_id, new.launch.patient)
     response = Response(status=303)
     response.headers["Location"] = url_for("charts.review", launch_id=new.launch.launch_id)

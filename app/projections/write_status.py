@@ -94,14 +94,14 @@ def waiting_for_switch(tx: Connection) -> list[tuple[str, str, str]]:
     return [(row.tenant_id, row.workflow, row.writeback_id) for row in tx.execute(query)]
 
 
-def newer_launches(tx: Connection, now: datetime) -> list[str]:
-    """The open launches in whose chart a write of the same signer waits that stopped under an older one of theirs.
+def newer_launches(tx: Connection, now: datetime) -> list[tuple[str, str]]:
+    """The writes that stopped for want of a token, each with every open launch that its signer began later.
 
-    The newest first: what goes on under it waits for no other.
+    In the same chart, the newest first.
     """
     older = launches.alias("older")
     query = (
-        select(launches.c.launch_id)
+        select(table.c.writeback_id, launches.c.launch_id)
         .join(table, (table.c.tenant_id == launches.c.tenant_id) & (table.c.patient == launches.c.patient))
         .join(outbox, outbox.c.writeback_id == table.c.writeback_id)
         .join(older, older.c.launch_id == outbox.c.launch_id)
@@ -111,7 +111,7 @@ def newer_launches(tx: Connection, now: datetime) -> list[str]:
         .where(launches.c.ended_at.is_(None), launches.c.expires_at > now)
         .order_by(launches.c.created_at.desc())
     )
-    return list(dict.fromkeys(tx.execute(query).scalars()))
+    return [(row.writeback_id, row.launch_id) for row in tx.execute(query)]
 
 
 def waiting_for_sign_in(tx: Connection, tenant_id: str, issuer: str, subject: str, patient: str) -> list[str]:

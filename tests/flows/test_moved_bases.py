@@ -178,6 +178,40 @@ def test_the_signer_who_was_back_before_the_word_was_given_has_it_looked_at_agai
         assert chart.writeback().stage is stage
 
 
+@pytest.mark.usefixtures("as_it_was")
+def test_what_waits_for_the_word_has_nothing_else_tried_at_every_sweep(service: Service) -> None:
+    """F45, F20: a note of a later visit, whose own newest token was refused, waits for its signer alone."""
+    first = service.signed(ehr=EHR, patient=PATIENT)
+    move(service)
+    service.work()
+    service.clock.advance(seconds=1)
+    second = service.signed(ehr=EHR, patient=PATIENT, encounter=another_visit(service, first))
+    service.end_tokens()
+    service.work()
+    waits = [(Stage.PARKED, "address_changed"), (Stage.PARKED, "reauth")]
+    assert [stopped_for(chart) for chart in (first, second)] == waits
+    before = [chart.writeback().version for chart in (first, second)]
+
+    for _ in range(3):
+        sweep_once(service.parts)
+        service.work()
+
+    assert [chart.writeback().version for chart in (first, second)] == before
+
+
+def another_visit(service: Service, chart: OpenChart) -> str:
+    """A visit of the same patient beside that of the chart, opened again."""
+    known = chart.launch().encounter
+    visits = [
+        one
+        for one in service.ehr.qa(EHR, "resources/Encounter")
+        if one["subject"]["reference"] == chart.launch().patient
+    ]
+    visit = next(one for one in visits if f"Encounter/{one['id']}" != known)
+    service.ehr.edit(EHR, "Encounter", visit | {"status": "in-progress"})
+    return str(visit["id"])
+
+
 def another_persons(service: Service, chart: OpenChart) -> str:
     """Somebody else's launch in the same chart, at the same address."""
     with service.parts.database.write() as tx:
@@ -196,11 +230,11 @@ def test_a_sign_in_by_another_issuer_carries_nothing(service: Service) -> None:
     service.work()
     back = signer_comes_back(service).launch()
     say_same(service, before)
-    resume_parked(service.parts, replace(back, issuer="https://sign-in.new.example"), "test")
+    resume_parked(service.parts, replace(back, issuer="https://sign-in.new.example"))
     assert stopped_for(chart) == (Stage.PARKED, "address_changed")
     assert "another issuer" in " ".join(an_administrator(service, Role.OPERATIONS).get("/ops/").text.split())
 
-    resume_parked(service.parts, back, back.actor)
+    resume_parked(service.parts, back)
     assert chart.writeback().stage is Stage.QUEUED
 
 

@@ -61,7 +61,7 @@ def test_what_stops_just_after_its_signers_launch_looked_goes_on_under_it(servic
     sweep_and_work(service)
 
     assert (chart.writeback().stage, chart.writeback().launch_id) == (Stage.VERIFIED, again.launch_id)
-    assert newer_launches(service.parts) == []
+    assert newer_launches(service.parts) == {}
     stream = f"writeback:{chart.note().state.signed.writeback_id}"
     with service.parts.database.read() as tx:
         (resumed,) = (one for one in read_stream(tx, TENANTS[EHR], stream) if isinstance(one.event, WritebackResumed))
@@ -105,7 +105,7 @@ def test_nothing_goes_on_under_another_persons_launch_nor_under_one_that_ended(
     sweep_and_work(service)
 
     assert parked_for(chart) == "reauth"
-    assert newer_launches(service.parts) == []
+    assert newer_launches(service.parts) == {}
 
 
 def test_one_whose_newest_token_is_refused_too_waits_and_is_not_tried_again_and_again(

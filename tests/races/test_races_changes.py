@@ -103,7 +103,7 @@ def test_a_write_that_is_parked_anew_does_not_go_on_for_what_it_waited_for_befor
     service.work()
     launch, parts, write = chart.launch(), service.parts, chart.note().state.signed.writeback_id
     assert chart.writeback().parked_for == "reauth"
-    returning = Thread(target=resume_parked, args=(parts, launch, launch.actor), daemon=True)
+    returning = Thread(target=resume_parked, args=(parts, launch), daemon=True)
     with parts.database.write() as tx:
         outbox.hold(tx, write)
         returning.start()
