@@ -7,6 +7,7 @@ read-back, may say what happened; no transaction is open while bytes are on the 
 from datetime import datetime, timedelta
 from typing import cast, get_args
 
+from sqlalchemy.exc import DBAPIError
 from structlog import get_logger
 
 from app.artifacts.store import ArtifactStore
@@ -98,15 +99,15 @@ class Publication:
                 tenant=lease.tenant_id,
                 error=type(error).__name__,
             )
-            self._record(lease, self._after(error, transport, state))
+            self._record_heard(lease, self._after(error, transport, state))
             return
         if receipt.status == ACCEPTED:
-            self._record(lease, MarkUnknown(ACCEPTED_NOT_FILED, self._clock() + pause(0)))
+            self._record_heard(lease, MarkUnknown(ACCEPTED_NOT_FILED, self._clock() + pause(0)))
             return
         resource_id = receipt.resource_id or order.target_id or None  # an update may be answered without a body
         if resource_id is None:
             log.warning("filed_without_id", writeback=lease.writeback_id, tenant=lease.tenant_id)
-        self._record(lease, _filed(state, resource_id, receipt.version, receipt.status, receipt.body))
+        self._record_heard(lease, _filed(state, resource_id, receipt.version, receipt.status, receipt.body))
 
     def _must_wait(self, lease: Lease, state: WritebackState) -> bool:
         """Whether this write may not leave now; why, and until when, is recorded then."""
@@ -144,6 +145,19 @@ class Publication:
         """As long again as it has waited so far, within bounds: an operator's repair takes minutes or hours."""
         now = self._clock()
         return pause_after(now - (state.since(Stage.QUEUED) or now))
+
+    def _record_heard(self, lease: Lease, command: Command) -> None:
+        """Record what the EHR answered; once more where the database failed, since nobody else has heard it.
+
+        Without it a write that was accepted for later (202) would count as interrupted, and be sent again in time. One
+        that was recorded although the commit failed has given its lease back, and is not recorded twice.
+        """
+        try:
+            self._record(lease, command)
+        except DBAPIError as error:
+            where = {"writeback": lease.writeback_id, "tenant": lease.tenant_id}
+            log.warning("answer_recorded_again", **where, error=type(error).__name__)
+            self._record(lease, command)
 
     def _record(self, lease: Lease, command: Command) -> None:
         with self._database.write() as tx:

@@ -8,19 +8,23 @@ from typing import Any
 import pytest
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from app.outbox.pause import UNDELIVERED_TOO_LONG
 from app.outbox.relay import JOB_TIMEOUT_SECONDS
-from app.outbox.rows import Partition, depths
+from app.outbox.rows import Partition, depths, due_partitions
 from app.outbox.tables import outbox
 from app.publication.drain import LONGEST_RUN, LONGEST_STEP
 from app.tenants.grants import MARGIN
 from app.tenants.tables import grants
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.commands import MarkUnknown
+from app.writebacks.handlers import WritebackCommands
+from app.writebacks.state import ACCEPTED_NOT_FILED, Stage, WritebackState
 from tests.flows.test_changing import correct, writes
 from tests.flows.test_reconciling import arm, file_behind_our_back, our_notes, pass_time
 from tests.service import TENANTS, OpenChart, Service
+from vendors.contract import Receipt
 from vendors.egress import EgressPolicy
 
 pytestmark = pytest.mark.either_database
@@ -239,3 +243,27 @@ def test_a_provenance_that_is_not_taken_for_long_is_an_alarm_for_operations(serv
         waits = next(one for one in depths(tx, service.clock()) if one.partition.tenant_id == TENANTS[EHR])
     assert waits.undelivered is not None
     assert service.clock() - waits.undelivered > UNDELIVERED_TOO_LONG
+
+
+def test_an_acceptance_for_later_is_recorded_although_the_database_failed_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F07, F37, I3: else it would count as interrupted, and be sent again while the EHR may yet file it."""
+    chart = service.signed(ehr="reference")
+    adapter = service.parts.ehrs.adapter(TENANTS["reference"])
+    monkeypatch.setattr(adapter, "send", lambda *_: Receipt(202, None, None, None, b""))
+    carry_out, failed = WritebackCommands.by_worker, []
+
+    def by_worker(self: Any, tx: Any, lease: Any, command: Any, now: Any, **how: Any) -> None:
+        if isinstance(command, MarkUnknown) and not failed:
+            failed.append(command.reason)
+            raise OperationalError("COMMIT", {}, Exception("the database was away"))
+        carry_out(self, tx, lease, command, now, **how)
+
+    monkeypatch.setattr(WritebackCommands, "by_worker", by_worker)
+    with service.parts.database.read() as tx:
+        (partition,) = due_partitions(tx, service.clock())
+    service.parts.drain.run(partition)
+
+    assert failed == [ACCEPTED_NOT_FILED]
+    assert chart.writeback().unknown_for == ACCEPTED_NOT_FILED
