@@ -37,6 +37,9 @@ STANDINGS: dict[Stage, Standing] = {
 if missing := set(Stage) - STANDINGS.keys():
     raise TypeError(f"these stages of a write do not say where its note stands: {sorted(missing)}")
 
+# What still waits is asked for again by itself; for what was ended, somebody has to look.
+IN_DOUBT_AGAIN = {Standing.UNSENT: Standing.ON_ITS_WAY, Standing.NOT_FILED: Standing.MISSING}
+
 
 @dataclass(frozen=True)
 class Version:
@@ -45,7 +48,7 @@ class Version:
     signed: NoteSigned
     write: WritebackState
     retraction: WritebackState | None = None
-    # It was called absent by a search that has turned out to say nothing (F25): the EHR will be asked again.
+    # It was called absent by a search that has turned out to say nothing (F25).
     may_have_arrived: bool = False
 
     @property
@@ -63,9 +66,8 @@ class Version:
         """Where it stands, for whoever wants to change it."""
         if self.retraction and standing_of_write(self.retraction) is not Standing.NOT_FILED:
             return Standing.RETRACTED
-        if self.may_have_arrived:
-            return Standing.ON_ITS_WAY
-        return standing_of_write(self.write)
+        standing = standing_of_write(self.write)
+        return IN_DOUBT_AGAIN.get(standing, standing) if self.may_have_arrived else standing
 
 
 def standing_of_write(write: WritebackState) -> Standing:
@@ -101,7 +103,8 @@ def original_of(versions: tuple[Version, ...]) -> Version:
 
 def _version(tx: Connection, tenant_id: TenantId, signed: NoteSigned, retracted: dict[str, NoteRetracted]) -> Version:
     write = load(tx, tenant_id, WritebackId(signed.writeback_id))
-    return Version(signed, write, _taking_back(tx, tenant_id, signed, retracted), absence.is_void(tx, tenant_id, write))
+    taking_back = _taking_back(tx, tenant_id, signed, retracted)
+    return Version(signed, write, taking_back, absence.may_have_been_void(tx, tenant_id, write))
 
 
 def _taking_back(

@@ -15,3 +15,8 @@ def is_void(tx: Connection, tenant_id: TenantId, state: WritebackState) -> bool:
     To be relied on only while the tenant's log is held, since a loss is noted under it.
     """
     return state.was_called_absent and not identifiers.are_kept(tx, tenant_id)
+
+
+def may_have_been_void(tx: Connection, tenant_id: TenantId, state: WritebackState) -> bool:
+    """The same, also where the write was ended since, by whomever, before or after the loss was seen."""
+    return state.was_in_doubt and not identifiers.are_kept(tx, tenant_id)

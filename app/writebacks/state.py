@@ -161,7 +161,13 @@ class WritebackState(NamedTuple):
         What was in doubt and waits again was called absent in between, however often it had left as far as we know: a
         database that was restored knows of no attempt, and a person's word forgives the unclear ones.
         """
-        return bool(self.unknown_for) and self.can_be_taken_back and self.queued.interaction == "create"
+        return self.was_in_doubt and self.can_be_taken_back
+
+    @property
+    def was_in_doubt(self) -> bool:
+        """Whether nobody knew at some time if it was executed, however it ended since; of creates only."""
+        is_create = isinstance(self.order, WritebackQueued) and self.order.interaction == "create"
+        return is_create and bool(self.unknown_for)
 
     @property
     def was_never_sent(self) -> bool:

@@ -1,14 +1,18 @@
 """An EHR that does not keep our identifier: its notes are known by their words, and none is sent again by itself."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from app.errors import Refused
+from app.notes.commands import BeginAmendment, Kind, Reason
 from app.projections.follower import catch_up
 from app.tenants import identifiers
 from app.tenants.identifiers import Loss
 from app.worker import resume_switched_on
+from app.writebacks.endings import Person
 from app.writebacks.state import Stage
 from sandbox.qa.stored_text import REWRITES, rewritten
 from tests.flows.test_failures import after
@@ -142,6 +146,85 @@ def test_what_was_called_absent_before_the_loss_was_seen_is_not_taken_back_but_o
     resume_switched_on(service.parts)
     pass_time(service, 12, seconds=31)
     assert (chart.writeback().stage, chart.writeback().parked_for) == (Stage.PARKED, "unproven")
+
+
+@pytest.mark.usefixtures("as_it_was")
+@pytest.mark.parametrize("stopped_for", ["reauth", "switched_off"])
+def test_what_stopped_after_the_loss_and_is_given_up_is_looked_for_by_a_person_and_not_filed_anew(
+    service: Service, monkeypatch: pytest.MonkeyPatch, stopped_for: str
+) -> None:
+    """F25, I1: it was called absent by a search that says nothing, and nobody has asked the EHR since."""
+    notes = count(service)
+    chart = called_absent(service, monkeypatch)
+    lose(service)
+    tenant = service.parts.tenants.require(TENANTS[EHR])
+    if stopped_for == "reauth":
+        service.end_tokens()
+    else:
+        service.parts.switches.turn_off(tenant, "", "", "maintenance", "admin:1")
+    service.work()
+    assert (chart.writeback().stage, chart.writeback().parked_for) == (Stage.PARKED, stopped_for)
+    give_up(service, chart)
+    service.change_grants(expires_at=service.clock() + timedelta(hours=1))
+    service.parts.switches.turn_on(tenant, "", "", "over", "admin:1")
+
+    refused_as_uncertain(chart)
+    pass_time(service, 12, seconds=31)
+
+    assert count(service) == notes + 1
+
+
+@pytest.mark.usefixtures("as_it_was")
+@pytest.mark.parametrize("ended", ["taken back", "given up"])
+def test_what_was_ended_on_the_word_of_a_search_is_not_filed_anew_once_an_identifier_was_lost(
+    service: Service, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    """F25, F42, I1: that it was not there was believed, before the EHR was seen to drop what was searched for."""
+    notes = count(service)
+    chart = called_absent(service, monkeypatch)
+    if ended == "taken back":
+        assert chart.post("/note/take-back").status_code == 303
+    else:
+        service.end_tokens()
+        service.work()
+        give_up(service, chart)
+        service.change_grants(expires_at=service.clock() + timedelta(hours=1))
+    lose(service)
+
+    refused_as_uncertain(chart)
+    pass_time(service, 12, seconds=31)
+
+    assert count(service) == notes + 1
+
+
+def called_absent(service: Service, monkeypatch: pytest.MonkeyPatch) -> OpenChart:
+    """The EHR holds it, rewritten and without our identifier; a search called it absent; it waits to be sent."""
+    chart = filed_and_forgotten(service, monkeypatch, "rewrite_text")
+    while "writeback:absence:proven" not in tags(service, chart):
+        service.work()
+        service.clock.advance(seconds=31)
+    assert chart.writeback().stage is Stage.QUEUED
+    return chart
+
+
+def lose(service: Service) -> None:
+    """Another note is read back without our identifier."""
+    with service.parts.database.write() as tx:
+        identifiers.note_loss(tx, TENANTS[EHR], Loss("DocumentReference", "another", service.clock()))
+
+
+def give_up(service: Service, chart: OpenChart) -> None:
+    which, launch = chart.note().state.signed.writeback_id, chart.launch()
+    service.parts.stopped.end(launch.tenant_id, which, "abandon", Person.SIGNER, actor=launch.actor)
+    assert chart.writeback().stage is Stage.SETTLED
+
+
+def refused_as_uncertain(chart: OpenChart) -> None:
+    """A correction cannot be begun: somebody has to look first."""
+    assert "It is not certain that the note is in" in chart.get("/note/change/correction").text
+    asked = BeginAmendment(chart.launch(), chart.note().note_id, Kind.CORRECTION, Reason.MISTAKE)
+    with pytest.raises(Refused, match="not certain"):
+        chart.service.parts.amendments.begin(asked)
 
 
 @pytest.mark.usefixtures("as_it_was")
