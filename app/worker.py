@@ -24,14 +24,14 @@ from app.outbox.rows import Partition
 from app.projections import write_status
 from app.projections.follower import catch_up
 from app.publication.leave import may_leave
-from app.resuming import newer_launches, resume
+from app.resuming import newer_launches, resume_under_newest
 from app.settings import Settings
 from app.tenants.standing import SWITCHED_OFF, may_send
 from app.tenants.switches import RESOURCES
 from app.tenants.tables import launch_transactions
 from app.wiring import create_app
 from app.writebacks.commands import ResumeWrite
-from app.writebacks.handlers import SWEEPER, WORKER, load
+from app.writebacks.handlers import WORKER, load
 from app.writebacks.state import Stage
 
 log = get_logger()
@@ -156,8 +156,8 @@ def forget_what_expired(parts: Collaborators) -> None:
 
 def resume_under_newer_launches(parts: Collaborators) -> None:
     """Let every write go on that stopped for want of a token while its signer has a newer launch open in that chart."""
-    for writeback_id, launch in newer_launches(parts).items():
-        _apart("signers", partial(resume, parts, writeback_id, launch, SWEEPER), launch.tenant_id)
+    for writeback_id, newer in newer_launches(parts).items():
+        _apart("signers", partial(resume_under_newest, parts, writeback_id, newer), newer[0].tenant_id)
 
 
 def resume_switched_on(parts: Collaborators) -> int:

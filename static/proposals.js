@@ -55,16 +55,28 @@ function show(html, place, isSaved) {
 function beingChanged() {
   return [...section().querySelectorAll(".proposal-change[open]")].map((details) => ({
     entry: details.closest("[data-proposal]").id,
-    values: [...details.querySelectorAll("input:not([type=hidden]), select")].map(({ id, value }) => ({ id, value })),
+    values: [...details.querySelectorAll("input:not([type=hidden]), select")]
+      .filter(isTyped)
+      .map(({ id, value, selectionStart, selectionEnd }) => ({ id, value, selectionStart, selectionEnd })),
     at: details.contains(document.activeElement) ? document.activeElement.id : "",
   }));
+}
+
+/** What nobody typed is not typed again: another window may have saved something else meanwhile. */
+function isTyped(field) {
+  if (!field.options) return field.value !== field.defaultValue;
+  return [...field.options].some((one) => one.selected !== one.defaultSelected);
 }
 
 function typeAgain({ entry, values }) {
   const details = document.getElementById(entry)?.querySelector(".proposal-change");
   if (!details) return;
   details.open = true;
-  for (const { id, value } of values) document.getElementById(id).value = value;
+  for (const { id, value, selectionStart, selectionEnd } of values) {
+    const field = document.getElementById(id);
+    field.value = value;
+    if (field.type === "text") field.setSelectionRange(selectionStart, selectionEnd);
+  }
 }
 
 function showFailure(url, fields, place, { problem, stillHere, proposals_html: isShown }) {

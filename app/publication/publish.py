@@ -7,7 +7,7 @@ read-back, may say what happened; no transaction is open while bytes are on the 
 from datetime import datetime, timedelta
 from typing import cast, get_args
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 
 from app.artifacts.store import ArtifactStore
@@ -154,7 +154,7 @@ class Publication:
         """
         try:
             self._record(lease, command)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             where = {"writeback": lease.writeback_id, "tenant": lease.tenant_id}
             log.warning("answer_recorded_again", **where, error=type(error).__name__)
             self._record(lease, command)

@@ -129,13 +129,15 @@ def test_what_is_typed_into_an_entry_stays_while_another_is_being_saved(page: Pa
     entries = entries_with_text(page)
     second = page.locator(f"#{entries.nth(1).get_attribute('id')}")
     entries.nth(0).locator("[value=decline]").click()
-    typed = change_by_hand(second, "Typed ")
+    typed = change_by_hand(second, "Typed while")
+    for _ in "while":
+        typed.press("ArrowLeft")
 
     asked(page, answers).continue_()
     expect(page.locator(".proposal.is-declined")).to_have_count(1)
 
     expect(typed).to_be_focused()
-    typed.press_sequentially("meanwhile")
+    page.keyboard.type("mean")
     expect(typed).to_have_value("Typed meanwhile")
 
 
@@ -156,6 +158,27 @@ def test_what_is_typed_into_an_entry_stays_when_another_window_was_faster(page: 
     entry.get_by_role("button", name="Save the change").click()
     expect(entry).to_contain_text("You changed")
     expect(entry.locator(".proposal-change")).not_to_have_attribute("open", "")
+
+
+def test_a_form_that_was_only_opened_does_not_undo_what_another_window_saved(page: Page, charts: Charts) -> None:
+    draft_in_window(page, charts.fresh("epic", RIVERA))
+    entries = entries_with_text(page)
+    first, second = (page.locator(f"#{entries.nth(number).get_attribute('id')}") for number in (0, 1))
+    first.get_by_text("Change").first.click()
+    other = page.context.new_page()
+    other.goto(page.url)
+    there = other.locator(f"#{first.get_attribute('id')}")
+    change_by_hand(there, "Said in the other window")
+    there.get_by_role("button", name="Save the change").click()
+    expect(there).to_contain_text("You changed")
+
+    second.locator("[value=decline]").click()
+    expect(page.locator(".proposal.is-declined")).to_have_count(1)
+
+    expect(first.locator("input[type=text]").first).to_have_value("Said in the other window")
+    first.get_by_role("button", name="Save the change").click()
+    expect(first.locator(".proposal-change")).not_to_have_attribute("open", "")
+    expect(first.locator(".proposal-words")).to_contain_text("Said in the other window")
 
 
 def entries_with_text(page: Page) -> Locator:

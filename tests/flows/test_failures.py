@@ -9,8 +9,10 @@ import pytest
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 
+from app.group_commit import TransactionLost
 from app.outbox.pause import UNDELIVERED_TOO_LONG
 from app.outbox.relay import JOB_TIMEOUT_SECONDS
 from app.outbox.rows import Partition, depths, due_partitions
@@ -245,8 +247,13 @@ def test_a_provenance_that_is_not_taken_for_long_is_an_alarm_for_operations(serv
     assert service.clock() - waits.undelivered > UNDELIVERED_TOO_LONG
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError("COMMIT", {}, Exception("away")), TransactionLost("given up"), PoolTimeout("no connection")],
+    ids=["away", "lost", "pool"],
+)
 def test_an_acceptance_for_later_is_recorded_although_the_database_failed_once(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """F07, F37, I3: else it would count as interrupted, and be sent again while the EHR may yet file it."""
     chart = service.signed(ehr="reference")
@@ -257,7 +264,7 @@ def test_an_acceptance_for_later_is_recorded_although_the_database_failed_once(
     def by_worker(self: Any, tx: Any, lease: Any, command: Any, now: Any, **how: Any) -> None:
         if isinstance(command, MarkUnknown) and not failed:
             failed.append(command.reason)
-            raise OperationalError("COMMIT", {}, Exception("the database was away"))
+            raise error
         carry_out(self, tx, lease, command, now, **how)
 
     monkeypatch.setattr(WritebackCommands, "by_worker", by_worker)

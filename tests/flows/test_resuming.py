@@ -6,7 +6,10 @@ import pytest
 from sqlalchemy import update
 
 from app.event_log.read import read_stream
-from app.resuming import newer_launches
+from app.ids import WritebackId
+from app.projections.follower import catch_up
+from app.resuming import newer_launches, resume_under_newest
+from app.tenants.launches import Launch
 from app.tenants.tables import launches
 from app.worker import sweep_once
 from app.writebacks.events import WritebackResumed
@@ -124,3 +127,74 @@ def test_one_whose_newest_token_is_refused_too_waits_and_is_not_tried_again_and_
     version = chart.writeback().version
     sweep_and_work(service)
     assert chart.writeback().version == version
+
+
+def test_a_tenant_whose_registration_is_gone_does_not_stop_the_others(service: Service, chart: OpenChart) -> None:
+    """F20: each tenant stands alone in a sweep."""
+    theirs = service.signed(ehr="epic", patient="Rivera, Ana")
+    again = comes_back(service)
+    service.open_chart(ehr="epic", patient="Rivera, Ana")
+    for one in (chart, theirs):
+        end_token_of(service, one)
+    service.work()
+    assert (parked_for(chart), parked_for(theirs)) == ("reauth", "reauth")
+    tenants = service.parts.tenants
+    del tenants._files[TENANTS["epic"]]  # its file was removed
+    tenants._known = tenants._with({}, {}, 0)
+
+    sweep_and_work(service)
+
+    assert (chart.writeback().stage, chart.writeback().launch_id) == (Stage.VERIFIED, again.launch_id)
+
+
+def test_a_newest_launch_that_does_not_fit_does_not_hide_one_that_does(service: Service, chart: OpenChart) -> None:
+    """F20, A63: the same login came last as another practitioner; the launch before is the author's own, and open."""
+    good, other = comes_back(service), comes_back(service)
+    with service.parts.database.write() as tx:
+        which = update(launches).where(launches.c.launch_id == other.launch_id)
+        tx.execute(which.values(fhir_user="https://ehr.example/fhir/PractitionerRole/9"))
+    end_token_of(service, chart)
+    service.work()
+
+    sweep_and_work(service)
+
+    assert (chart.writeback().stage, chart.writeback().launch_id) == (Stage.VERIFIED, good.launch_id)
+
+
+def test_a_sweep_that_looked_before_does_not_bring_a_write_back_to_an_older_launch(
+    service: Service, chart: OpenChart
+) -> None:
+    """F20: its signer was back meanwhile, and it stopped again."""
+    comes_back(service)
+    looked = stops_and_is_looked_for(service, chart)
+    newest = comes_back(service)
+    end_token_of(service, newest)
+    service.work()
+    assert (parked_for(chart), chart.writeback().launch_id) == ("reauth", newest.launch_id)
+
+    resume_under_newest(service.parts, *looked)
+
+    assert chart.writeback().launch_id == newest.launch_id
+
+
+def test_a_sweep_that_looked_before_its_signer_signed_out_goes_on_with_nothing(
+    service: Service, chart: OpenChart
+) -> None:
+    """F20, A72: under a launch that ended nothing is begun again."""
+    again = comes_back(service)
+    looked = stops_and_is_looked_for(service, chart)
+    assert again.post("/end").status_code in (200, 303)
+
+    resume_under_newest(service.parts, *looked)
+    service.work()
+
+    assert parked_for(chart) == "reauth"
+
+
+def stops_and_is_looked_for(service: Service, chart: OpenChart) -> tuple[WritebackId, tuple[Launch, ...]]:
+    """The write stops for want of a token; returns what a sweep finds that does not go on yet."""
+    end_token_of(service, chart)
+    service.work()
+    catch_up(service.parts.database)
+    (found,) = newer_launches(service.parts).items()
+    return found
