@@ -101,14 +101,9 @@ def test_what_was_called_absent_before_the_loss_was_seen_is_asked_for_again_and_
 ) -> None:
     """F25, I1, I3: it waited to be sent once more, on the word of a search that has turned out to say nothing."""
     notes = count(service)
-    chart = filed_and_forgotten(service, monkeypatch, "rewrite_text")
-    while "writeback:absence:proven" not in tags(service, chart):
-        service.work()
-        service.clock.advance(seconds=31)
-    assert (chart.writeback().stage, chart.writeback().attempts) == (Stage.QUEUED, 1)
-    another = Loss("DocumentReference", "another", service.clock())
-    with service.parts.database.write() as tx:
-        identifiers.note_loss(tx, TENANTS[EHR], another)
+    chart = called_absent(service, monkeypatch)
+    assert chart.writeback().attempts == 1
+    lose(service)
 
     pass_time(service, 12, seconds=31)
 
@@ -123,17 +118,13 @@ def test_what_was_called_absent_before_the_loss_was_seen_is_not_taken_back_but_o
     service: Service, monkeypatch: pytest.MonkeyPatch, *, is_parked: bool
 ) -> None:
     """F25, F42, I1: else it would count as stopped, and a corrected version be filed beside what the EHR holds."""
-    chart = filed_and_forgotten(service, monkeypatch, "rewrite_text")
-    while "writeback:absence:proven" not in tags(service, chart):
-        service.work()
-        service.clock.advance(seconds=31)
+    chart = called_absent(service, monkeypatch)
     tenant = service.parts.tenants.require(TENANTS[EHR])
     if is_parked:
         service.parts.switches.turn_off(tenant, "", "", "maintenance", "admin:1")
         service.work()
         service.parts.switches.turn_on(tenant, "", "", "maintenance", "admin:1")
-    with service.parts.database.write() as tx:
-        identifiers.note_loss(tx, TENANTS[EHR], Loss("DocumentReference", "another", service.clock()))
+    lose(service)
     before = chart.writeback()
     assert (before.stage, before.parked_for) == ((Stage.PARKED, "switched_off") if is_parked else (Stage.QUEUED, ""))
 
@@ -168,9 +159,7 @@ def test_what_stopped_after_the_loss_and_is_given_up_is_looked_for_by_a_person_a
     service.change_grants(expires_at=service.clock() + timedelta(hours=1))
     service.parts.switches.turn_on(tenant, "", "", "over", "admin:1")
 
-    refused_as_uncertain(chart)
-    pass_time(service, 12, seconds=31)
-
+    is_refused_as_uncertain(service, chart)
     assert count(service) == notes + 1
 
 
@@ -191,9 +180,7 @@ def test_what_was_ended_on_the_word_of_a_search_is_not_filed_anew_once_an_identi
         service.change_grants(expires_at=service.clock() + timedelta(hours=1))
     lose(service)
 
-    refused_as_uncertain(chart)
-    pass_time(service, 12, seconds=31)
-
+    is_refused_as_uncertain(service, chart)
     assert count(service) == notes + 1
 
 
@@ -219,12 +206,13 @@ def give_up(service: Service, chart: OpenChart) -> None:
     assert chart.writeback().stage is Stage.SETTLED
 
 
-def refused_as_uncertain(chart: OpenChart) -> None:
-    """A correction cannot be begun: somebody has to look first."""
+def is_refused_as_uncertain(service: Service, chart: OpenChart) -> None:
+    """A correction cannot be begun, somebody has to look first; and nothing leaves by itself."""
     assert "It is not certain that the note is in" in chart.get("/note/change/correction").text
     asked = BeginAmendment(chart.launch(), chart.note().note_id, Kind.CORRECTION, Reason.MISTAKE)
     with pytest.raises(Refused, match="not certain"):
-        chart.service.parts.amendments.begin(asked)
+        service.parts.amendments.begin(asked)
+    pass_time(service, 12, seconds=31)
 
 
 @pytest.mark.usefixtures("as_it_was")
@@ -243,8 +231,7 @@ def test_what_a_restored_database_called_absent_is_asked_for_again_once_an_ident
     assert service.parts.after_restore.begin(tenant, "cli:test") == 1
     pass_time(service, 12, seconds=31)
     assert (chart.writeback().parked_for, chart.writeback().parked_from) == ("switched_off", Stage.QUEUED)
-    with service.parts.database.write() as tx:
-        identifiers.note_loss(tx, TENANTS[EHR], Loss("DocumentReference", "another", service.clock()))
+    lose(service)
 
     service.parts.switches.turn_on(tenant, "", "", "reconciled", "admin:1")
     catch_up(service.parts.database)
