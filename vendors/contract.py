@@ -109,6 +109,9 @@ class Write:
     if_match: str = ""
 
 
+ACCEPTED = 202
+
+
 @dataclass(frozen=True)
 class Receipt:
     """The EHR's answer to an accepted write; without an id the created resource is still to be located.

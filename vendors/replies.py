@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from vendors.contract import Receipt
+from vendors.contract import ACCEPTED, Receipt
 from vendors.outcomes import has_error, parsed_json
 
 # Wider than FHIR's own rule (64 characters, no underscore), because vendors are; never a dot path.
@@ -44,7 +44,12 @@ def version_of(resource: dict[str, Any], etag: str | None) -> str | None:
 
 
 def contradicts_success(response: requests.Response) -> bool:
-    """Tell whether a 2xx without an id speaks against itself: an error outcome, or a gateway's HTML page."""
+    """Tell whether a 2xx without an id speaks against itself: an error outcome, or a gateway's HTML page.
+
+    A 202 never does: it may be filed at any time, whatever else is said, and must not be taken for unclear (C04).
+    """
+    if response.status_code == ACCEPTED:
+        return False
     if has_error(parsed_json(response.content)):
         return True
     return response.status_code != 201 and "html" in response.headers.get("Content-Type", "")

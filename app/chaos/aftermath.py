@@ -73,7 +73,7 @@ def _wrong(state: WritebackState, held: Held, *, is_double: bool) -> str:
         return "" if state.change_there == ChangeThere.DOUBLED else "it stands there twice"
     if not held.is_live:
         return "" if state.stage in (Stage.OVERRIDDEN, Stage.DRIFTED) else "it is no longer valid there"
-    may_be_news = held.touched_by_person or held.patient_was_merged
+    may_be_news = held.touched_by_person or held.patient_was_merged or state.change_there == ChangeThere.LEFT_CURRENT
     if not may_be_news and state.stage in (Stage.OVERRIDDEN, Stage.MISSING):
         return "nobody touched it"
     return ""

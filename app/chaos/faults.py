@@ -41,6 +41,9 @@ ON_THE_WIRE: dict[str, Kind] = {
     "request_lost": Kind(Moment.WRITE, "the request left and never arrived"),
     "reply_lost": Kind(Moment.WRITE, "done, and the answer lost", weight=4),
     "unmarked_reply_lost": Kind(Moment.WRITE, "done without its identifier, and the answer lost", weight=2),
+    "unrecognisable_reply_lost": Kind(
+        Moment.WRITE, "done without its identifier and in other words, and the answer lost", weight=2
+    ),
     "accepted_then_filed": Kind(Moment.WRITE, "202, and done later", (1, 3000), weight=2),
     "executed_late": Kind(Moment.WRITE, "timed out, and done later", (1, 280), weight=4),
     "answer_too_slow": Kind(Moment.ASK, "the answer to a question did not come in time"),
@@ -78,6 +81,7 @@ BY_THE_EHR: dict[str, Kind] = {
     "drop_identifier": Kind(Moment.WRITE, "stored without its identifier"),
     "drop_author": Kind(Moment.WRITE, "stored without its author"),
     "rewrite_text": Kind(Moment.WRITE, "stored with another text"),
+    "replaces_ignored": Kind(Moment.WRITE, "what it replaces stays current"),
     "condition_ignored": Kind(Moment.WRITE, "If-None-Exist ignored"),
     "condition_racy": Kind(Moment.WRITE, "If-None-Exist looked up, and done later without another look", (1, 20)),
     "ask_500": Kind(Moment.ASK, "500 to a question"),

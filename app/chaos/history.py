@@ -35,6 +35,8 @@ class Doing(StrEnum):
     ADD = "add"  # the signer adds to it
     RETRACT = "retract"  # the signer declares it entered in error
     TAKE_BACK = "take_back"  # the signer stops it before it leaves
+    GIVE_UP = "give_up"  # the signer gives up what stopped
+    LOOK_AGAIN = "look_again"  # the signer has the EHR asked once more about what stopped
     WORK = "work"  # a worker hears the bells
     SWEEP = "sweep"
     RELAUNCH = "relaunch"  # the signer opens the same chart again
@@ -107,6 +109,8 @@ EVENTS: dict[Doing, int] = {
     Doing.ADD: 2,
     Doing.RETRACT: 2,
     Doing.TAKE_BACK: 2,
+    Doing.GIVE_UP: 2,
+    Doing.LOOK_AGAIN: 2,
     Doing.RELAUNCH: 3,
     Doing.OTHERS_LAUNCH: 2,
     Doing.SIGN_OUT: 1,

@@ -13,17 +13,16 @@ from typing import Literal
 
 from sqlalchemy import Connection, select
 
-from app.chaos.people import Chart
+from app.chaos.people import Chart, signed_writes
 from app.chaos.wire import Sent, Written
 from app.chaos.world import World, tenant_of
 from app.errors import Corrupt
 from app.event_log.read import read_stream
 from app.ids import TenantId, WritebackId
-from app.notes.events import NoteRetracted, NoteSigned
-from app.notes.reading import stream_of as note_stream
 from app.outbox.tables import outbox
 from app.pages.status import PARKED, PROVENANCE_WAITS
 from app.projections.tables import write_status
+from app.tenants.habits import Habit
 from app.writebacks.events import WritebackQueued
 from app.writebacks.handlers import load
 from app.writebacks.state import Stage, WritebackState
@@ -78,7 +77,9 @@ def before_write(world: World, sent: Sent) -> Iterator[Violation]:
     earlier = [one for one in world.wire.sent if one.writeback_id == sent.writeback_id and one.method == sent.method]
     earlier = [one for one in earlier if one.resource_type == sent.resource_type]
     for one in earlier:
-        if world.wire.may_still_come(one) or any(not _touched(world, written) for written in one.written):
+        one.is_lost_sight_of |= _is_unrecognisable(world, one) and not world.knows(one.ehr, Habit.DROPS_IDENTIFIERS)
+        is_there = any(not _touched(world, written) for written in one.written) and not one.is_lost_sight_of
+        if world.wire.may_still_come(one) or is_there:
             yield Violation("I3", sent.writeback_id, "it left again though it had been, or may yet be, executed")
 
 
@@ -90,6 +91,17 @@ def one_is_live(world: World, sent: Sequence[Sent]) -> Iterator[Violation]:
         live = sum(one.is_live and not one.brought_back for one in held)
         if live > 1:
             yield Violation("I1", writeback_id, f"{live} of it are live at once", "duplicated")
+
+
+def is_beyond_us(world: World, sent: Sent, sequence: int) -> bool:
+    """Whether it is where nobody could know of it by then: at an EHR that had never been seen to drop an identifier."""
+    learned = world.learned(sent.ehr, Habit.DROPS_IDENTIFIERS)
+    return _is_unrecognisable(world, sent) and (learned is None or sequence < learned)
+
+
+def _is_unrecognisable(world: World, sent: Sent) -> bool:
+    """Whether no search finds it: it lost our identifier, and the EHR or a person gave it other words."""
+    return sent.is_unmarked and (sent.is_reworded or any(_touched(world, one) for one in sent.written))
 
 
 def remade(sent: Sequence[Sent]) -> int:
@@ -105,7 +117,7 @@ def check(world: World, charts: Sequence[Chart], sent: Sequence[Sent]) -> list[V
     with world.moments.uncounted(), world.parts.database.read() as tx:
         for chart in charts:
             tenant_id = tenant_of(chart.visit.ehr)
-            chart.writebacks = _signed(tx, tenant_id, chart)
+            chart.writebacks = signed_writes(tx, tenant_id, chart)
             known |= chart.writebacks
             for writeback_id in sorted(chart.writebacks):
                 mine = tuple(one for one in sent if one.writeback_id == writeback_id)
@@ -144,8 +156,11 @@ def _exactly_once(world: World, write: Write) -> Iterator[Violation]:
             if not held.touched_by_person and held.words not in {sent.text for sent in write.sent}:
                 yield Violation("I4", name, "it is said to be what was signed, and the EHR holds another text", "lost")
     # What a person removed there before we could look may be sent again, and be refused then.
-    if state.stage in SAYS_NOT_IN_CHART and any(not _touched(world, one) for one in created):
-        yield Violation("I7", name, f"it is said to be {state.stage}, and it is in the chart", "lost")
+    if state.stage in SAYS_NOT_IN_CHART:
+        ended = world.sequence_of(name, f"writeback:{state.stage}")
+        known = made_by([one for one in write.sent if not is_beyond_us(world, one, ended)])
+        if any(not _touched(world, one) for one in known):
+            yield Violation("I7", name, f"it is said to be {state.stage}, and it is in the chart", "lost")
 
 
 def _own_grant(write: Write) -> Iterator[Violation]:
@@ -192,21 +207,6 @@ def waits_for_a_person(tx: Connection, tenant_id: TenantId, state: WritebackStat
     return original.stage is Stage.PARKED or waits_for_a_person(tx, tenant_id, original)
 
 
-def _signed(tx: Connection, tenant_id: TenantId, chart: Chart) -> set[WritebackId]:
-    """The write-backs of every signed version of the chart's note, taken from the log alone."""
-    if chart.note_id is None:
-        return set()
-    events = read_stream(tx, tenant_id, note_stream(chart.note_id))
-    ordering = (one.event for one in events if isinstance(one.event, NoteSigned | NoteRetracted))
-    return {WritebackId(one) for event in ordering for one in _ordered(event)}
-
-
-def _ordered(event: NoteSigned | NoteRetracted) -> list[str]:
-    """The write of the note's version, and those of the entries that were signed with it."""
-    entries = event.entries if isinstance(event, NoteSigned) else ()
-    return [event.writeback_id, *(writeback_id for _, writeback_id, _ in entries)]
-
-
 def _order(world: World, sent: Sent) -> WritebackQueued | None:
     with world.moments.uncounted(), world.parts.database.read() as tx:
         events = read_stream(tx, tenant_of(sent.ehr), f"writeback:{sent.writeback_id}")
@@ -219,5 +219,6 @@ def _touched(world: World, written: Written) -> bool:
 
 
 def made_by(sent: Sequence[Sent]) -> list[Written]:
-    """What an EHR created of what was ordered itself; a Provenance is about it."""
-    return [one for each in sent for one in each.written if one.interaction == "create" and one.resource_type in FILED]
+    """What an EHR created of what was ordered itself, as far as anybody can know; a Provenance is about it."""
+    known = (one for each in sent if not each.is_lost_sight_of for one in each.written)
+    return [one for one in known if one.interaction == "create" and one.resource_type in FILED]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+from sqlalchemy import Connection
+
 from app.chaos.ehr import CLINICIANS, NAMES, SCOPE, Granted, Visit
 from app.chaos.history import ENTRIES, Doing, History
 from app.chaos.world import World, tenant_of
@@ -16,7 +18,8 @@ from app.drafting.draft import (
     Tier,
     VisitIdentity,
 )
-from app.ids import NoteId, WritebackId, new_writeback_id
+from app.event_log.read import read_stream
+from app.ids import NoteId, TenantId, WritebackId, new_writeback_id
 from app.notes.commands import (
     BeginAmendment,
     CancelNote,
@@ -30,13 +33,15 @@ from app.notes.commands import (
     SignNote,
     WriteAddendum,
 )
-from app.notes.reading import load_state
+from app.notes.events import NoteRetracted, NoteSigned
+from app.notes.reading import load_state, stream_of
 from app.notes.retract import Retracted
 from app.notes.sign import Signed
 from app.resuming import resume_parked
 from app.tenants.launches import Launch
 from app.tenants.record_launch import record_launch
 from app.writebacks.docket import Docket, enter
+from app.writebacks.endings import Ending, Person, endings_for
 from app.writebacks.handlers import load
 from launch.completed import CompletedLaunch
 from launch.context import LaunchContext
@@ -174,6 +179,23 @@ class People:
                 parts.notes.edit_claim(edit)
                 self.sign(chart)
 
+    def end(self, chart: Chart, ending: Ending) -> None:
+        """Do this about everything of the chart's note that stopped and may be ended so."""
+        parts, launch = self._world.parts, chart.launch
+        with parts.database.read() as tx:
+            signed = sorted(signed_writes(tx, launch.tenant_id, chart))
+            states = [(writeback_id, load(tx, launch.tenant_id, writeback_id)) for writeback_id in signed]
+        for writeback_id, state in states:
+            if ending in endings_for(state, Person.SIGNER):
+                parts.stopped.end(
+                    launch.tenant_id,
+                    writeback_id,
+                    ending,
+                    Person.SIGNER,
+                    actor=launch.actor,
+                    launch_id=launch.launch_id,
+                )
+
     def order_again(self, chart: Chart) -> None:
         """The order of the signed note is placed once more, under another write-back: the ledger must refuse it."""
         parts, launch = self._world.parts, chart.launch
@@ -194,6 +216,21 @@ class People:
 
     def _workflow(self, chart: Chart) -> str:
         return self._world.parts.tenants.require(tenant_of(chart.visit.ehr)).workflow.id
+
+
+def signed_writes(tx: Connection, tenant_id: TenantId, chart: Chart) -> set[WritebackId]:
+    """The write-backs of every signed version of the chart's note, taken from the log alone."""
+    if chart.note_id is None:
+        return set()
+    events = read_stream(tx, tenant_id, stream_of(chart.note_id))
+    ordering = (one.event for one in events if isinstance(one.event, NoteSigned | NoteRetracted))
+    return {WritebackId(one) for event in ordering for one in _ordered(event)}
+
+
+def _ordered(event: NoteSigned | NoteRetracted) -> list[str]:
+    """The write of the note's version, and those of the entries that were signed with it."""
+    entries = event.entries if isinstance(event, NoteSigned) else ()
+    return [event.writeback_id, *(writeback_id for _, writeback_id, _ in entries)]
 
 
 def _draft(chart: Chart, launch: Launch) -> Draft:

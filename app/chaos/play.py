@@ -14,14 +14,16 @@ from app.chaos.history import Act, Doing, History
 from app.chaos.invariants import Violation, before_write, check, one_is_live, remade
 from app.chaos.people import Chart, People
 from app.chaos.processes import Processes
+from app.chaos.versions import one_version_stands
 from app.chaos.world import World, tenant_of
 from app.outbox.tables import outbox
 from app.projections.tables import write_status
 from app.reconciliation.notices import SKEW
 from app.reconciliation.tables import followed
 from app.tenants.ending import end_launch
-from app.tenants.tables import lost_identifiers
+from app.tenants.tables import ehr_habits
 from app.worker import sweep_once
+from app.writebacks.endings import Ending
 
 SETTLING = Act(Doing.SWITCH_ON)
 REAUTH = "reauth"
@@ -74,6 +76,7 @@ class _Play:
         if is_changed:
             look_again(world, self._people, self._processes)
         self._found += check(world, self._people.charts, world.wire.sent)
+        self._found += one_version_stands(world, self._people.charts, world.wire.sent)
         if is_changed:
             self._found += is_told(world, self._people.charts, world.wire.sent)
         self._put_away()
@@ -102,6 +105,10 @@ class _Play:
     def change(self, chart: Chart, act: Act) -> None:
         if chart.is_signed:
             self._people.change(chart, act.doing)
+
+    def end(self, chart: Chart, act: Act) -> None:
+        if chart.is_signed:
+            self._people.end(chart, ENDINGS[act.doing])
 
     def work(self, _chart: Chart, _act: Act) -> None:
         self._processes.hear_bells()
@@ -220,14 +227,15 @@ class _Play:
         with self._world.moments.uncounted(), self._world.parts.database.write() as tx:
             tx.execute(update(outbox).where(outbox.c.due_at.isnot(None)).values(due_at=None))
             tx.execute(update(followed).where(followed.c.next_at.isnot(None)).values(next_at=None))
-            # An EHR that lost our identifier once is met with more care for ever: the next history begins without.
-            tx.execute(delete(lost_identifiers))
+            # An EHR of such habits is met with more care for ever: the next history begins without.
+            tx.execute(delete(ehr_habits))
 
 
 def _another(clinician: str) -> str:
     return next(one for one in CLINICIANS if one != clinician)
 
 
+ENDINGS = {Doing.GIVE_UP: Ending.ABANDON, Doing.LOOK_AGAIN: Ending.LOOK_AGAIN}
 IN_EHR = {Doing.EDIT: "edit_text", Doing.INVALIDATE: "invalidate", Doing.DELETE: "delete"}
 DOINGS: dict[Doing, Callable[[_Play, Chart, Act], None]] = {
     Doing.SIGN: _Play.sign,
@@ -237,6 +245,8 @@ DOINGS: dict[Doing, Callable[[_Play, Chart, Act], None]] = {
     Doing.ADD: _Play.change,
     Doing.RETRACT: _Play.change,
     Doing.TAKE_BACK: _Play.change,
+    Doing.GIVE_UP: _Play.end,
+    Doing.LOOK_AGAIN: _Play.end,
     Doing.WORK: _Play.work,
     Doing.SWEEP: _Play.sweep,
     Doing.RELAUNCH: _Play.relaunch,

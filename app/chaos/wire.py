@@ -30,6 +30,9 @@ TIMEOUT_SECONDS = 25
 WRITES = frozenset({"POST", "PUT", "PATCH"})
 # Less than any profile's `longest_execution_seconds` by this much, counted from the record of the attempt.
 MARGIN_SECONDS = 5
+UNMARKED, UNRECOGNISABLE = Fault("drop_identifier", 0), Fault("drop_identifier_and_text", 0)
+# What becomes of a write whose answer is lost.
+STORED = {"reply_lost": None, "unmarked_reply_lost": UNMARKED, "unrecognisable_reply_lost": UNRECOGNISABLE}
 
 
 class Answered(Protocol):
@@ -83,13 +86,22 @@ class Sent:
     at: datetime
     written: list[Written] = field(default_factory=list)
     status: int | None = None
+    # Stored without our identifier; in other words; so that nobody could know, and therefore sent again.
+    is_unmarked: bool = False
+    is_reworded: bool = False
+    is_lost_sight_of: bool = False
 
 
 @dataclass(frozen=True)
 class Late:
-    """A request that will be executed when nobody waits for its answer any more."""
+    """A request that will be executed when nobody waits for its answer any more.
+
+    `promised` is when it will be done at the latest by the EHR's profile. One that was answered 202 is done later than
+    that only where the app remembers that this EHR does so: the very first 202, unheard, is told by nothing.
+    """
 
     due: datetime
+    promised: datetime
     request: requests.PreparedRequest
     sent: Sent
 
@@ -109,6 +121,8 @@ class Wire(BaseAdapter):
         self.written_since: Callable[[str], list[Written]] = lambda _ehr: []
         self.turn_knob: Callable[[str, str, Fault], Callable[[], None]] = lambda _ehr, _method, _fault: lambda: None
         self.may_take: Callable[[Sent], float] = lambda _sent: 0
+        # Whether the app knows of this write's EHR that it files what it accepted later than its profile says.
+        self.is_known_to_file_later: Callable[[Sent], bool] = lambda _sent: False
         self.before_write: Callable[[Sent], None] = lambda _sent: None
         self.after_write: Callable[[], None] = lambda: None
         time.moved = self.deliver_late
@@ -135,7 +149,12 @@ class Wire(BaseAdapter):
 
     def deliver_late(self) -> None:
         """Execute what the EHR had still to execute by now."""
-        due = [late for late in self._late if late.due <= self._time.now]
+        now = self._time.now
+        due = [
+            late
+            for late in self._late
+            if late.due <= now or (late.promised <= now and not self.is_known_to_file_later(late.sent))
+        ]
         self._late = [late for late in self._late if late not in due]
         for late in due:
             self._execute(late.request, late.sent)
@@ -156,23 +175,21 @@ class Wire(BaseAdapter):
             case "request_lost":
                 raise self._timed_out(request)
             case "executed_late":
-                late = min(fault.seconds if fault else 0, self.may_take(sent))
-                self._late.append(Late(self._time.now + timedelta(seconds=late), request, sent))
+                self._execute_later(request, sent, min(fault.seconds if fault else 0, self.may_take(sent)))
                 raise self._timed_out(request)
             case "accepted_then_filed":
-                self._late.append(
-                    Late(self._time.now + timedelta(seconds=fault.seconds if fault else 0), request, sent)
-                )
+                self._execute_later(request, sent, fault.seconds if fault else 0)
                 return _response(request, Accepted())
-            case "unmarked_reply_lost":
-                self._execute(request, sent, Fault("drop_identifier", 0))
-                raise self._timed_out(request)
-            case "reply_lost":
-                self._execute(request, sent)
+            case "reply_lost" | "unmarked_reply_lost" | "unrecognisable_reply_lost" as how:
+                self._execute(request, sent, STORED[how])
                 raise self._timed_out(request)
         response = self._execute(request, sent, fault)
         self._moments.step()
         return response
+
+    def _execute_later(self, request: requests.PreparedRequest, sent: Sent, seconds: float) -> None:
+        due, promised = (self._time.now + timedelta(seconds=late) for late in (seconds, self.may_take(sent)))
+        self._late.append(Late(due, promised, request, sent))
 
     def _asked(self, request: requests.PreparedRequest, fault: Fault | None) -> requests.Response:
         match fault.kind if fault else "":
@@ -190,6 +207,9 @@ class Wire(BaseAdapter):
         return ReadTimeout("no answer in time", request=request)
 
     def _execute(self, request: requests.PreparedRequest, sent: Sent, fault: Fault | None = None) -> requests.Response:
+        kind = fault.kind if fault else ""
+        sent.is_unmarked |= kind in (UNMARKED.kind, UNRECOGNISABLE.kind)
+        sent.is_reworded |= kind == UNRECOGNISABLE.kind and sent.resource_type == "DocumentReference"
         try:
             response = self._through_knob(request, fault)
             sent.status = response.status_code

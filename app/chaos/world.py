@@ -27,6 +27,8 @@ from app.outbox.rows import Partition
 from app.publication.drain import InTurn, Tempo
 from app.settings import ROOT, Settings
 from app.tenants.directory import Tenants
+from app.tenants.habits import SAID_BY, Habit
+from app.tenants.tenant_log import stream_of as tenant_stream
 from app.wiring import create_app
 
 MARGIN_SECONDS = 5
@@ -91,6 +93,7 @@ class World:
         self.wire.written_since = self.ehrs.written_since
         self.wire.turn_knob = self.ehrs.turn_knob
         self.wire.may_take = self._may_take
+        self.wire.is_known_to_file_later = lambda sent: self.knows(sent.ehr, Habit.FILES_LATER)
 
     def share_commits(self, *, shared: bool) -> None:
         """Whether writers go through the group that shares SQLite's commits, as in production.
@@ -108,6 +111,22 @@ class World:
             (f"writeback:{writeback_id}",),
         ).fetchone()
         return (row[0], datetime.fromisoformat(row[1]).replace(tzinfo=UTC)) if row else None
+
+    def knows(self, ehr: str, habit: Habit) -> bool:
+        """Whether it is committed that this EHR was seen to do so; by a connection of our own."""
+        query = "SELECT 1 FROM ehr_habits WHERE tenant_id = ? AND habit = ?"
+        return self._looking.execute(query, (tenant_of(ehr), habit)).fetchone() is not None
+
+    def learned(self, ehr: str, habit: Habit) -> int | None:
+        """Where in the tenant's log it says so; None where it is not known."""
+        query = "SELECT MAX(sequence) FROM events WHERE tenant_id = ? AND stream = ? AND tag = ?"
+        of = (tenant_of(ehr), tenant_stream(tenant_of(ehr)), SAID_BY[habit].tag)
+        return int(self._looking.execute(query, of).fetchone()[0]) if self.knows(ehr, habit) else None
+
+    def sequence_of(self, writeback_id: str, tag: str) -> int:
+        """Where in its tenant's log the last such event of a write-back is."""
+        query = "SELECT MAX(sequence) FROM events WHERE stream = ? AND tag = ?"
+        return int(self._looking.execute(query, (f"writeback:{writeback_id}", tag)).fetchone()[0])
 
     def _may_take(self, sent: Sent) -> float:
         """How much longer this write may still be under way: what the vendor's profile promises, no more."""

@@ -87,20 +87,6 @@ def check_capabilities(case: Case) -> Finding:
     )
 
 
-def check_identifiers(case: Case) -> Finding:
-    """Whether everything that was read back still carried our identifier (F25)."""
-    loss = case.history.identifier_lost
-    if loss is None:
-        return fine(Check.IDENTIFIERS, "Nothing was read back without it")
-    return advice(
-        Check.IDENTIFIERS,
-        f"A {loss.resource_type} was stored without it on {loss.seen_at:%Y-%m-%d}.",
-        expected="What is filed keeps its identifier, so that it is found again when the EHR's answer is lost",
-        change="Ask the vendor why. Until then a write whose answer was lost is never sent again without a person.",
-        where=f"{case.profile.title}: storing and searching of identifiers",
-    )
-
-
 def _used(case: Case) -> Iterator[tuple[str, str]]:
     """The interactions that our scopes are for and that the profile says yes to, in the statement's words."""
     names = {kind.lower(): kind for kind in case.profile.capabilities}

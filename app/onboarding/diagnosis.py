@@ -19,6 +19,7 @@ from app.onboarding.checks_discovery import (
     check_endpoints,
     check_issuer,
 )
+from app.onboarding.checks_filing import check_filed_at_once, check_identifiers
 from app.onboarding.checks_launches import (
     check_cookies,
     check_iss_spelling,
@@ -26,7 +27,7 @@ from app.onboarding.checks_launches import (
     check_scopes_granted,
     check_write_scope,
 )
-from app.onboarding.checks_offer import check_capabilities, check_identifiers, check_scopes_offered
+from app.onboarding.checks_offer import check_capabilities, check_scopes_offered
 from app.onboarding.checks_ourselves import (
     check_clock,
     check_frame_origins,
@@ -63,6 +64,7 @@ JUDGES: dict[Check, Callable[[Case], Finding]] = {
     Check.COOKIES: check_cookies,
     Check.CAPABILITIES: check_capabilities,
     Check.IDENTIFIERS: check_identifiers,
+    Check.FILED_AT_ONCE: check_filed_at_once,
     Check.RECENT_LAUNCHES: check_recent_launches,
 }
 if list(JUDGES) != list(Check):

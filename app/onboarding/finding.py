@@ -44,6 +44,7 @@ class Check(StrEnum):
     COOKIES = "cookies"
     CAPABILITIES = "capabilities"
     IDENTIFIERS = "identifiers"
+    FILED_AT_ONCE = "filed_at_once"
     RECENT_LAUNCHES = "recent_launches"
 
 
@@ -159,6 +160,9 @@ CHECKS: dict[Check, CheckWords] = {
     ),
     Check.IDENTIFIERS: CheckWords(
         "The EHR keeps the identifier of what is filed", "The EHR drops our identifier from what is filed"
+    ),
+    Check.FILED_AT_ONCE: CheckWords(
+        "The EHR files what it takes at once", "The EHR takes writes to file them later, and does not say when"
     ),
     Check.RECENT_LAUNCHES: CheckWords("The last launches completed", "The last launches failed"),
 }

@@ -1,9 +1,10 @@
-"""What was left behind: by recent launches, who completed and who failed where; by filing, an identifier that was lost.
+"""What was left behind: by recent launches, who completed and who failed where; by filing, what the EHR was seen to do.
 
-Read from the launches, their traces and the tenant's flag; neither a patient nor a user is looked at.
+Read from the launches, their traces and the habits of the EHR; neither a patient nor a user is looked at.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,8 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, select
 
-from app.tenants.identifiers import Loss, lost_at
+from app.tenants import habits
+from app.tenants.habits import Habit, Seen
 from app.tenants.registrations import Tenant
 from app.tenants.tables import launch_traces as traces
 from app.tenants.tables import launches
@@ -46,12 +48,12 @@ class Trace:
 
 @dataclass(frozen=True)
 class History:
-    """The last completed launch; this tenant's traces and those of strangers on its host, newest first; a loss."""
+    """The last completed launch; this tenant's traces and those of strangers on its host, newest first; habits."""
 
     last: Completed | None = None
     traces: tuple[Trace, ...] = ()
     strangers: tuple[Trace, ...] = ()
-    identifier_lost: Loss | None = None
+    habits: Mapping[Habit, Seen] = field(default_factory=dict)
 
     @property
     def carried(self) -> str:
@@ -80,7 +82,7 @@ def history_of(tx: Connection, tenant: Tenant, now: datetime) -> History:
         last=Completed(row.fhir_base, row.scopes, row.created_at) if row else None,
         traces=tuple(_trace(one) for one in mine),
         strangers=tuple(trace for trace in map(_trace, others) if _is_neighbour(trace, tenant)),
-        identifier_lost=lost_at(tx, tenant.id),
+        habits=habits.seen(tx, tenant.id),
     )
 
 

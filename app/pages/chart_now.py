@@ -20,11 +20,13 @@ CHANGES = {
     ChangeThere.EDITED: "It was changed in {ehr}.",
     ChangeThere.DELETED: "It was deleted in {ehr}.",
     ChangeThere.DOUBLED: "Another copy of it was brought back in {ehr}. It stands there twice.",
+    ChangeThere.LEFT_CURRENT: "Your later version is in {ehr}, which still shows this one as current beside it.",
 }
 if missing := set(ChangeThere) - CHANGES.keys():
     raise TypeError(f"these changes have no words: {sorted(missing)}")
 THERE_COUNTS = "What stands in the chart now counts, and nothing is overwritten."
-NOT_AGAIN = "It is not sent again."
+# The others: what stands there counts.
+SINCE_THEN = {ChangeThere.DELETED: "It is not sent again.", ChangeThere.LEFT_CURRENT: "Your later version counts."}
 COUNTS = {
     Stage.DRIFTED: "What stands in the chart of {ehr} is what others read. It is not what you signed.",
     Stage.OVERRIDDEN: "The one in {ehr}. What you signed is kept here, and nothing is overwritten.",
@@ -35,6 +37,8 @@ SEE = {
     Stage.OVERRIDDEN: "Look whether you agree. If you do, say so here. If not, change it in {ehr}.",
     Stage.MISSING: "Look for it in the chart. Ask your administrator whether {ehr} was restored from a backup.",
 }
+SEE_BOTH = "Mark this one in {ehr} as replaced. If it may stay beside your later version, say so here."
+COUNTS_LATER = "Your later version. Whoever opens this one in {ehr} is not told so there."
 SEE_DELETED = "Look whether you agree. If you do, say so here. If not, write it again in {ehr}."
 STAYED = (
     "The patient was merged into another one in {ehr}, or their record was closed. This still stands in the old record."
@@ -47,10 +51,7 @@ def answers(state: WritebackState, ehr: str) -> tuple[Answer, ...]:
     """The answers about what was filed and is not as it was signed; nothing for any other write."""
     if state.stage not in COUNTS:
         return ()
-    # What was deleted is as far from the chart as what is missing.
-    counts, see = (
-        (COUNTS[Stage.MISSING], SEE_DELETED) if _is_deleted(state) else (COUNTS[state.stage], SEE[state.stage])
-    )
+    counts, see = _advice(state.stage, state)
     found = [
         ("What changed?", _what(state).format(ehr=ehr)),
         ("Who changed it?", _who(state, ehr)),
@@ -67,7 +68,7 @@ def change_and_what_counts(state: WritebackState, ehr: str) -> str:
     if not state.change_there:
         return THERE_COUNTS
     change = ChangeThere(state.change_there)
-    return f"{CHANGES[change]} {NOT_AGAIN if change is ChangeThere.DELETED else THERE_COUNTS}".format(ehr=ehr)
+    return f"{CHANGES[change]} {SINCE_THEN.get(change, THERE_COUNTS)}".format(ehr=ehr)
 
 
 def is_gone(state: WritebackState) -> bool:
@@ -84,6 +85,17 @@ def text_there(stored: bytes) -> str:
             text = base64.b64decode(data).decode("utf-8", "replace")
             return shown_text(text) or text
     return ""
+
+
+def _advice(stage: Stage, state: WritebackState) -> tuple[str, str]:
+    """Which version counts, and what to do."""
+    if _is_deleted(state):  # as far from the chart as what is missing
+        return COUNTS[Stage.MISSING], SEE_DELETED
+    return (COUNTS_LATER, SEE_BOTH) if _is_left_current(state) else (COUNTS[stage], SEE[stage])
+
+
+def _is_left_current(state: WritebackState) -> bool:
+    return state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.LEFT_CURRENT
 
 
 def _is_deleted(state: WritebackState) -> bool:
@@ -104,6 +116,8 @@ def _what(state: WritebackState) -> str:
 def _who(state: WritebackState, ehr: str) -> str:
     if state.stage is Stage.DRIFTED:
         return f"{ehr} itself, when it stored it."
+    if _is_left_current(state):
+        return f"Nobody. {ehr} left it as it was."
     if not state.changed_by:
         return f"{ehr} does not say."
     return "You." if state.changed_by == state.queued.author else f"{ehr} names {state.changed_by}."

@@ -4,9 +4,11 @@ The attempt is committed as begun before the first byte leaves. From then on not
 read-back, may say what happened; no transaction is open while bytes are on the wire.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import cast, get_args
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 
@@ -20,7 +22,9 @@ from app.outbox.rows import Lease
 from app.publication.leave import Leave
 from app.publication.next_step import TOKEN_RENEWED, may_go_again, next_command
 from app.publication.turn import Turn
+from app.tenants import habits
 from app.tenants.ehr import EHRs, Signer
+from app.tenants.habits import Habit, Seen
 from app.writebacks.commands import (
     Command,
     MarkUnknown,
@@ -32,11 +36,10 @@ from app.writebacks.commands import (
 from app.writebacks.events import WritebackQueued
 from app.writebacks.handlers import WritebackCommands
 from app.writebacks.state import ACCEPTED_NOT_FILED, Stage, WritebackState
-from vendors.contract import Write, WriteInteraction
+from vendors.contract import ACCEPTED, Write, WriteInteraction
 from vendors.errors import TokenNotRenewed, VendorError
 from vendors.transport import SignersTransport
 
-ACCEPTED = 202
 # So many sends without a clear answer are no accident: a person should look before the next one.
 MOST_UNCLEAR = 5
 # Between the record of an attempt and its first byte; every profile's `longest_execution_seconds` has room for it.
@@ -102,7 +105,7 @@ class Publication:
             self._record_heard(lease, self._after(error, transport, state))
             return
         if receipt.status == ACCEPTED:
-            self._record_heard(lease, MarkUnknown(ACCEPTED_NOT_FILED, self._clock() + pause(0)))
+            self._accepted_for_later(lease, order)
             return
         resource_id = receipt.resource_id or order.target_id or None  # an update may be answered without a body
         if resource_id is None:
@@ -146,18 +149,30 @@ class Publication:
         now = self._clock()
         return pause_after(now - (state.since(Stage.QUEUED) or now))
 
-    def _record_heard(self, lease: Lease, command: Command) -> None:
-        """Record what the EHR answered; once more where the database failed, since nobody else has heard it.
+    def _accepted_for_later(self, lease: Lease, order: WritebackQueued) -> None:
+        """Nothing is filed yet, and nobody knows when it will be.
 
-        Without it a write that was accepted for later (202) would count as interrupted, and be sent again in time. One
-        that was recorded although the commit failed has given its lease back, and is not recorded twice.
+        What the EHR does is remembered first and by itself: whatever becomes of this write's own record, from then on
+        an attempt without an end is not taken for one that came to nothing.
         """
+        first = Seen(order.resource_type, lease.writeback_id, self._clock())
+        self._surely(lease, lambda tx: habits.note(tx, lease.tenant_id, Habit.FILES_LATER, first))
+        self._record_heard(lease, MarkUnknown(ACCEPTED_NOT_FILED, self._clock() + pause(0)))
+
+    def _record_heard(self, lease: Lease, command: Command) -> None:
+        """Record what the EHR answered. What was recorded although its commit failed has given its lease back."""
+        self._surely(lease, lambda tx: self._writebacks.by_worker(tx, lease, command, self._clock()))
+
+    def _surely(self, lease: Lease, write: Callable[[Connection], None]) -> None:
+        """Write down what the EHR answered; once more where the database failed, since nobody else has heard it."""
         try:
-            self._record(lease, command)
+            with self._database.write() as tx:
+                write(tx)
         except SQLAlchemyError as error:
             where = {"writeback": lease.writeback_id, "tenant": lease.tenant_id}
             log.warning("answer_recorded_again", **where, error=type(error).__name__)
-            self._record(lease, command)
+            with self._database.write() as tx:
+                write(tx)
 
     def _record(self, lease: Lease, command: Command) -> None:
         with self._database.write() as tx:

@@ -23,6 +23,7 @@ class ChangeThere(StrEnum):
     EDITED = "edited"
     DELETED = "deleted"
     DOUBLED = "doubled"
+    LEFT_CURRENT = "left_current"  # nobody did anything: a later version replaces it, and it still counts there
 
 
 def is_about_another_patient(differences: tuple[str, ...]) -> bool:

@@ -212,7 +212,9 @@ class Following:
         if merged:
             args = (found.resource_id, found.version, (), "", reader.under, found.raw)
             return None if was_merged and not state.differences else RecordOverride(ChangeThere.MERGED, *args)
-        if state.in_chart_as is Stage.VERIFIED or (was_merged and merged is None):
+        # A later version replaces it, and it still counts there: what says so is that it is as it was.
+        is_left = state.change_there == ChangeThere.LEFT_CURRENT
+        if state.in_chart_as is Stage.VERIFIED or is_left or (was_merged and merged is None):
             return None
         return RecordRestored(found.resource_id, found.version, reader.under, found.raw)
 

@@ -9,6 +9,7 @@ one need not have come along (F45). What cannot be read for long enough is given
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from structlog import get_logger
@@ -23,20 +24,23 @@ from app.outbox.pace import Pace
 from app.outbox.pause import PATIENCE, pause_after
 from app.outbox.rows import Lease
 from app.reconciliation import followed, held
-from app.tenants import identifiers
+from app.reconciliation.changes import ChangeThere
+from app.tenants import habits
 from app.tenants.ehr import EHRs
-from app.tenants.identifiers import Loss
+from app.tenants.habits import Habit, Seen
+from app.tenants.reading import SIGNER
 from app.writebacks.commands import (
     Command,
     MarkUnknown,
     NoteAbsence,
     ParkWrite,
     RecordFiled,
+    RecordOverride,
     RecordReadBack,
     SupersedeWrite,
     park_without_grant,
 )
-from app.writebacks.handlers import WritebackCommands
+from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import ACCEPTED_NOT_FILED, RESTORED, Stage, WritebackState
 from vendors.contract import VendorAdapter
 from vendors.errors import TokenRefused, VendorError, VersionConflict
@@ -103,10 +107,33 @@ class Reconciliation:
             self._report_duplicates(lease, len(found))
             return
         one = found[0]
-        same, differences = one.comparison.same, one.comparison.all
-        self._record_checked(lease, state, RecordReadBack(one.resource_id, one.version, same, differences, one.raw))
+        checked = RecordReadBack(one.resource_id, one.version, one.comparison.same, one.comparison.all, one.raw)
+        if not checked.same or not state.queued.supersedes:
+            self._record_checked(lease, state, checked)
+        elif of_original := self._of_original(lease, state):
+            self._record_checked(lease, state, checked, of_original)
 
-    def _record_checked(self, lease: Lease, state: WritebackState, checked: RecordReadBack) -> None:
+    def _of_original(self, lease: Lease, state: WritebackState) -> SupersedeWrite | RecordOverride | None:
+        """What becomes of the write whose place this one took; None when nobody could say, so that this one waits."""
+        order = state.queued
+        if order.interaction == "create":
+            with self._database.read() as tx:
+                original = load(tx, lease.tenant_id, WritebackId(order.follows))
+            left = self._ask(lease, state, partial(held.left_current, original=original))
+            if left is None:
+                return None
+            for note in left:
+                resource = (note.resource_id, note.version, (), "", SIGNER, note.raw)
+                return RecordOverride(ChangeThere.LEFT_CURRENT, *resource)
+        return SupersedeWrite(lease.writeback_id, order.supersedes)
+
+    def _record_checked(
+        self,
+        lease: Lease,
+        state: WritebackState,
+        checked: RecordReadBack,
+        of_original: SupersedeWrite | RecordOverride | None = None,
+    ) -> None:
         """Record what was read back; one that took another write's place in the chart says so there too, at once."""
         order, now = state.queued, self._clock()
         with self._database.write() as tx:
@@ -114,16 +141,16 @@ class Reconciliation:
             resource = f"{order.resource_type}/{checked.resource_id}"
             followed.follow(tx, lease.tenant_id, lease.writeback_id, order.patient, resource, now)
             if "identifier" in checked.differences:
-                loss = Loss(order.resource_type, lease.writeback_id, now)
-                identifiers.note_loss(tx, lease.tenant_id, loss)
-            if checked.same and order.supersedes:
-                command = SupersedeWrite(lease.writeback_id, order.supersedes)
-                self._writebacks.supersede(tx, lease.tenant_id, WritebackId(order.follows), command, now)
+                first = Seen(order.resource_type, lease.writeback_id, now)
+                habits.note(tx, lease.tenant_id, Habit.DROPS_IDENTIFIERS, first)
+            if of_original:
+                self._writebacks.supersede(tx, lease.tenant_id, WritebackId(order.follows), of_original, now)
 
     def _not_there(self, lease: Lease, state: WritebackState, asked_at: datetime) -> None:
         """Count this absence; an early one says nothing, because the EHR may still be executing or indexing it."""
         with self._database.read() as tx:
             profile = self._ehrs.seeker(tx, lease.tenant_id).profile
+            files_later = Habit.FILES_LATER in habits.seen(tx, lease.tenant_id)
         rules = profile.note
         # A restored database does not know of the last attempt: its own doubt is all that time can be counted from.
         begun = None if state.unknown_for == RESTORED else state.since(Stage.SENDING)
@@ -134,7 +161,7 @@ class Reconciliation:
         else:
             again_at = lease.shared(self._clock()) + timedelta(seconds=rules.search_lag_seconds.value)
             has_moved = self._ehrs.has_left(lease.tenant_id, state.queued.fhir_base)
-            park_for = _park_for(state, profile) or ("unproven" if has_moved else None)
+            park_for = _park_for(state, profile, files_later=files_later) or ("unproven" if has_moved else None)
             self._record(lease, NoteAbsence(ABSENCES_NEEDED, again_at, park_for))
 
     def _report_duplicates(self, lease: Lease, count: int) -> None:
@@ -197,15 +224,18 @@ class Reconciliation:
             self._writebacks.by_worker(tx, lease, command, self._clock())
 
 
-def _park_for(state: WritebackState, profile: Profile) -> str | None:
+def _park_for(state: WritebackState, profile: Profile, *, files_later: bool) -> str | None:
     """Why a write that is not there is given to a person; None where it may be sent again.
 
-    What carries the version that it changes may go again: of two executions the EHR refuses the second. What the EHR
-    accepted to file later (202) never does: its promise has no end.
+    What the EHR accepted to file later (202) never may: its promise has no end. Nor may, where the EHR was ever seen to
+    do so, what nobody heard the answer to. What carries the version that it changes may go again: of two executions the
+    EHR refuses the second.
     """
     if state.unknown_for == VersionConflict.__name__:
         return "conflict"
     if state.unknown_for == ACCEPTED_NOT_FILED:
         return "unproven"
+    if state.queued.if_match:
+        return None
     rules = profile.note if state.queued.resource_type == held.NOTE else profile.entry
-    return None if rules.absence_can_be_proven or state.queued.if_match else "unproven"
+    return None if rules.absence_can_be_proven and not files_later else "unproven"

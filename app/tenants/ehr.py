@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from app.db import Database
 from app.errors import AddressChanged, Corrupt, NeedsSignIn, TryAgain
 from app.ids import LaunchId, TenantId
-from app.tenants import identifiers, launches, moved_bases
+from app.tenants import habits, launches, moved_bases
 from app.tenants.directory import Tenants
+from app.tenants.habits import Habit
 from app.tenants.launches import Launch
 from app.tenants.registrations import Tenant
 from app.tenants.renewal import Renewal
@@ -78,7 +79,7 @@ class EHRs:
         Raises `Misconfigured` as `tenant` does.
         """
         adapter = self.adapter(tenant_id)
-        return adapter if identifiers.are_kept(tx, tenant_id) else adapter.without_identifiers()
+        return adapter.without_identifiers() if Habit.DROPS_IDENTIFIERS in habits.seen(tx, tenant_id) else adapter
 
     def require_same_ehr(self, tenant_id: TenantId, fhir_base: str) -> None:
         """Raises `AddressChanged` where the tenant left this address and nobody said that it is the same EHR (F45)."""

@@ -115,6 +115,15 @@ class TenantIdentifierLost(Event):
     writeback_id: str
 
 
+class TenantAcceptedForLater(Event):
+    """The EHR answered 202, for the first time: it files when it likes, and no absence proves anything any more."""
+
+    tag: ClassVar[str] = "tenant:later:accepted"
+
+    resource_type: str
+    writeback_id: str
+
+
 class TenantWriteWoken(Event):
     """A write that our own code had broken on was given to the workers again."""
 

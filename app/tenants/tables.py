@@ -115,11 +115,12 @@ rollout_phases = Table(
     Column("changed_by", String(767), nullable=False),
 )
 
-# The first write of a tenant that its EHR stored without our identifier.
-lost_identifiers = Table(
-    "lost_identifiers",
+# What a tenant's EHR was seen to do that makes its silence no proof, and the first write that showed it.
+ehr_habits = Table(
+    "ehr_habits",
     metadata,
     Column("tenant_id", String(64), primary_key=True),
+    Column("habit", String(32), primary_key=True),
     Column("resource_type", String(64), nullable=False),
     Column("writeback_id", String(32), nullable=False),
     Column("seen_at", UTCDateTime, nullable=False),

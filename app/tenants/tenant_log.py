@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.event_log.append import append_next
+from app.event_log.append import append_next, hold_log
 from app.event_log.event import Event
 
 OURSELVES = "system:countersign"
@@ -13,6 +13,11 @@ OURSELVES = "system:countersign"
 def stream_of(tenant_id: str) -> str:
     """The name of a tenant's stream."""
     return f"tenant:{tenant_id}"
+
+
+def hold(tx: Connection, tenant_id: str) -> None:
+    """Let nobody else append to the tenant's log before this transaction ends."""
+    hold_log(tx, tenant_id)
 
 
 def record(tx: Connection, tenant_id: str, event: Event, *, actor: str, now: datetime) -> None:

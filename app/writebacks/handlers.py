@@ -22,6 +22,7 @@ from app.writebacks.commands import (
     ConfirmCopy,
     MarkUnknown,
     RecordFiled,
+    RecordOverride,
     RecordRestored,
     RegenerateWrite,
     ResumeWrite,
@@ -78,7 +79,7 @@ class WritebackCommands:
         """
         state, held = _under_lease(tx, lease, now)
         is_void = absence.is_void(tx, lease.tenant_id, state)
-        command = MarkUnknown(absence.IDENTIFIER_LOST, now) if is_void else BeginAttempt(lease.fence)
+        command = MarkUnknown(absence.VOID, now) if is_void else BeginAttempt(lease.fence)
         self._as_worker(tx, lease, state, command, now, held, keep_lease=not is_void)
         return not is_void
 
@@ -160,9 +161,16 @@ class WritebackCommands:
         return is_as_shown
 
     def supersede(
-        self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, command: SupersedeWrite, now: datetime
+        self,
+        tx: Connection,
+        tenant_id: TenantId,
+        writeback_id: WritebackId,
+        command: SupersedeWrite | RecordOverride,
+        now: datetime,
     ) -> None:
         """Record that another write took this one's place in the chart, in the transaction that verified the other.
+
+        Or that the EHR did not let it: both count there now, and the signer is told.
 
         The log is held already. One that a person has ended, or that stands nowhere, is left as it is.
         """

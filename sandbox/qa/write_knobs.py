@@ -66,6 +66,11 @@ def _dropped(name: str) -> Answer:
     return _altered(lambda resource, _fault, _ehr: resource.pop(name, None))
 
 
+def _unrecognisable(resource: Resource, _fault: Fault, _ehr: EHR) -> None:
+    resource.pop("identifier", None)
+    rewritten(resource, REWRITES["rewrite_text"][0])
+
+
 def _without_label(resource: Resource, _fault: Fault, _ehr: EHR) -> None:
     resource.get("meta", {}).pop("security", None)
 
@@ -129,6 +134,9 @@ WRITE_KNOBS: dict[str, Knob] = {
         setting("searchable_after_seconds", lambda fault: fault.seconds), "Stores it; searches see it later", STORING
     ),
     "drop_identifier": Knob(_dropped("identifier"), "Stores it without identifier", STORING),
+    "drop_identifier_and_text": Knob(
+        _altered(_unrecognisable), "Stores it without identifier, and a note with another text", STORING
+    ),
     "drop_label": Knob(_altered(_without_label), "Stores it without security label", STORING),
     "drop_author": Knob(_dropped("author"), "Stores it without author", STORING),
     "drop_encounter": Knob(_altered(_without_visit), "Stores it without its visit", STORING),

@@ -12,9 +12,9 @@ from app.chaos.history import Act, Doing, History, Note
 from app.chaos.simulation import played, quiet
 from app.chaos.world import World, fresh_world
 from app.outbox import rows
-from app.reconciliation import held
+from app.reconciliation import held, reconcile
 from app.reconciliation.reconcile import Reconciliation
-from app.writebacks import ledger
+from app.writebacks import absence, ledger
 from app.writebacks.commands import BeginAttempt, RecordReadBack
 from app.writebacks.handlers import WritebackCommands
 from app.writebacks.state import Stage
@@ -87,6 +87,30 @@ def without_asking_for_the_patient(world: World, patch: pytest.MonkeyPatch) -> N
     patch.setattr(held, "is_replaced", lambda *_: False)
 
 
+def without_doubting_absences(world: World, patch: pytest.MonkeyPatch) -> None:
+    """What was called absent is absent, whatever the EHR was seen to do since."""
+    patch.setattr(absence, "is_void", lambda *_: False)
+
+
+def without_doubting_endings(world: World, patch: pytest.MonkeyPatch) -> None:
+    """What was ended after it was called absent is not in the chart, whatever the EHR was seen to do since."""
+    patch.setattr(absence, "may_have_been_void", lambda *_: False)
+
+
+def without_minding_a_202(world: World, patch: pytest.MonkeyPatch) -> None:
+    """An EHR that accepts for later keeps its profile's promise all the same."""
+    park_for = reconcile._park_for
+    patch.setattr(
+        reconcile, "_park_for", lambda state, profile, *, files_later: park_for(state, profile, files_later=False)
+    )
+    patch.setattr(absence, "is_void", lambda *_: False)
+
+
+def without_asking_for_the_original(world: World, patch: pytest.MonkeyPatch) -> None:
+    """What a correction replaces counts no more, because the correction says so."""
+    patch.setattr(held, "left_current", lambda *_, **__: ())
+
+
 SENT_AGAIN = (Act(Doing.WAIT, seconds=150), Act(Doing.SWEEP), Act(Doing.WORK)) * 4
 
 
@@ -107,6 +131,30 @@ def plainly(acts: tuple[Act, ...], *faults: Fault) -> Histories:
     return lambda _: iter([History(REFERENCE, acts, faults)])
 
 
+TWO = (Note(0, 0, 0), Note(0, 1, 1))
+LOOK = (Act(Doing.WAIT, seconds=150), Act(Doing.SWEEP), Act(Doing.WORK))
+# Made so that no search finds it, and called absent; then another note shows that this EHR drops identifiers.
+UNFOUND = (Fault("unrecognisable_reply_lost", 0), Fault("drop_identifier", 1))
+CALLED_ABSENT = (Act(Doing.SIGN), Act(Doing.WORK), *LOOK, *LOOK)
+LOSS_SEEN = (Act(Doing.SIGN, note=1), Act(Doing.WORK))
+OFF, ON = (Act(Doing.SWITCH_OFF), *LOOK), (Act(Doing.SWITCH_ON),)
+CORRECTED = (Act(Doing.CORRECT), Act(Doing.WORK))
+
+
+def called_absent(*acts: Act) -> Histories:
+    """A note is in the chart and was called absent, and somebody does something."""
+    return lambda _: iter([History(TWO, (*CALLED_ABSENT, *acts), UNFOUND)])
+
+
+def killed_over_a_202(world: World) -> Iterator[History]:
+    """One 202 was heard; over the next one the worker dies, and the note is filed long after."""
+    heard = (Act(Doing.SIGN), Act(Doing.WORK), Act(Doing.SIGN, note=1))
+    accepted = (Fault("accepted_then_filed", 0, 2900), Fault("accepted_then_filed", 1, 2900))
+    *_, signed, sent = played(world, History(TWO, (*heard, Act(Doing.WORK)), accepted), "steps", []).steps
+    for at in range(signed, sent):
+        yield History(TWO, (*heard, Act(Doing.WORK), *SENT_AGAIN), (*accepted, Fault("killed", at)))
+
+
 PLANTED: dict[str, tuple[Mutant, Histories]] = {
     "lease": (without_lease, paused_somewhere),
     "send marker": (without_marker, plainly(SIGN_AND_WORK)),
@@ -115,6 +163,20 @@ PLANTED: dict[str, tuple[Mutant, Histories]] = {
     "second look": (
         without_second_look,
         in_doubt(REFERENCE, Act(Doing.DELETE), *SENT_AGAIN, Act(Doing.BRING_BACK)),
+    ),
+    "doubt of what was called absent": (without_doubting_absences, called_absent(*LOSS_SEEN)),
+    "doubt of what was taken back": (
+        without_doubting_endings,
+        called_absent(Act(Doing.TAKE_BACK), *LOSS_SEEN, *CORRECTED),
+    ),
+    "doubt of what was given up": (
+        without_doubting_endings,
+        called_absent(*LOSS_SEEN, *OFF, Act(Doing.GIVE_UP), *ON, *CORRECTED),
+    ),
+    "memory of a 202": (without_minding_a_202, killed_over_a_202),
+    "question for the original": (
+        without_asking_for_the_original,
+        plainly((*SIGN_AND_WORK, *LOOK, *CORRECTED), Fault("replaces_ignored", 2)),
     ),
     "question for the patient": (without_asking_for_the_patient, in_doubt(PLAIN, Act(Doing.MERGE), *SENT_AGAIN)),
 }

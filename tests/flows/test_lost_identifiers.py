@@ -9,8 +9,8 @@ import pytest
 from app.errors import Refused
 from app.notes.commands import BeginAmendment, Kind, Reason
 from app.projections.follower import catch_up
-from app.tenants import identifiers
-from app.tenants.identifiers import Loss
+from app.tenants import habits
+from app.tenants.habits import Habit, Seen
 from app.worker import resume_switched_on
 from app.writebacks.endings import Person
 from app.writebacks.state import Stage
@@ -79,7 +79,7 @@ def test_where_an_identifier_was_lost_once_no_absence_is_proof(
     arm(service, EHR, "drop_identifier")
     service.work()
     with service.parts.database.read() as tx:
-        loss = identifiers.lost_at(tx, TENANTS[EHR])
+        loss = habits.seen(tx, TENANTS[EHR]).get(Habit.DROPS_IDENTIFIERS)
         seeker = service.parts.ehrs.seeker(tx, TENANTS[EHR])
     assert loss is not None
     assert loss.resource_type == "DocumentReference"
@@ -197,7 +197,8 @@ def called_absent(service: Service, monkeypatch: pytest.MonkeyPatch) -> OpenChar
 def lose(service: Service) -> None:
     """Another note is read back without our identifier."""
     with service.parts.database.write() as tx:
-        identifiers.note_loss(tx, TENANTS[EHR], Loss("DocumentReference", "another", service.clock()))
+        first = Seen("DocumentReference", "another", service.clock())
+        habits.note(tx, TENANTS[EHR], Habit.DROPS_IDENTIFIERS, first)
 
 
 def give_up(service: Service, chart: OpenChart) -> None:

@@ -8,7 +8,7 @@ from scripted_server import Answer, Reply, Request, ScriptedServer, bundle, fhir
 from vendors import errors
 from vendors.egress import EgressPolicy, guarded_session
 from vendors.outcomes import STATUS_TABLE, Interaction
-from vendors.transport import FHIRTransport
+from vendors.transport import FHIR_JSON, FHIRTransport
 
 Serve = Callable[[Answer], ScriptedServer]
 To = Callable[..., FHIRTransport]
@@ -217,6 +217,21 @@ def test_a_representation_gives_id_version_and_etag(serve: Serve, transport_to: 
     stored = {**NOTE, "meta": {"versionId": "2"}, "nonsense": [1, {"not": "FHIR"}]}
     receipt = create(transport_to(serve(lambda request: fhir(stored, 201, ETag='W/"2"'))))
     assert (receipt.resource_id, receipt.version, receipt.etag) == ("d1", "2", 'W/"2"')
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "transient"}]}', FHIR_JSON),
+        (b"<html><body>Accepted</body></html>", "text/html"),
+    ],
+)
+def test_what_was_accepted_for_later_is_that_whatever_the_answer_says_beside(
+    serve: Serve, transport_to: To, body: bytes, kind: str
+) -> None:
+    """C04, F17: called unclear, it would be sent again once it was not found for long enough."""
+    receipt = create(transport_to(serve(lambda request: Reply(202, body, {"Content-Type": kind}))))
+    assert (receipt.status, receipt.resource_id) == (202, None)
 
 
 def test_a_success_that_no_model_would_accept_is_kept_raw(serve: Serve, transport_to: To) -> None:

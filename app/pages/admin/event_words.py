@@ -14,6 +14,7 @@ WORDS = OF_NOTES | {
     "tenant:phase:changed": "changed how far a workflow may go",
     "tenant:secret:kept": "entered a secret",
     "tenant:identifier:lost": "found that the EHR drops our identifier",
+    "tenant:later:accepted": "found that the EHR accepts writes to file them later",
     "tenant:write:woken": "had a write go on that an error of Countersign had stopped",
     "admin:created": "made an account",
     "admin:signed:in": "signed in",

@@ -1,5 +1,6 @@
 """One tenant on one page: its registration, how far it may go, what is off, its keys, secrets and launches."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from flask import render_template, request
@@ -12,9 +13,9 @@ from app.pages.admin.screens import KeyRow, LaunchRow, SecretRow, SwitchRow, Ten
 from app.pages.admin.words import PHASES, lasting, moment, names_of_accounts, who
 from app.pages.sessions import collaborators
 from app.projections import follower
-from app.tenants import moved_bases, rollout, switches, trace_search
+from app.tenants import habits, moved_bases, rollout, switches, trace_search
 from app.tenants.client_keys import KeyAge
-from app.tenants.identifiers import Loss, lost_at
+from app.tenants.habits import Habit, Seen
 from app.tenants.registrations import Phase, Tenant
 from app.tenants.switches import RESOURCES, Switch
 from app.tenants.tables import rollout_phases
@@ -35,6 +36,13 @@ DONE = {
     "kept": "Kept, sealed. Nothing shows it again.",
 }
 
+HABITS: dict[Habit, str] = {
+    Habit.DROPS_IDENTIFIERS: "It drops our identifier: first from",
+    Habit.FILES_LATER: "It answers 202 and files later: first",
+}
+if missing := set(Habit) - HABITS.keys():
+    raise TypeError(f"these habits of an EHR have no words: {sorted(missing)}")
+
 
 def page(tenant: Tenant, problem_in: str = "", problem: str = "") -> str:
     """The page; `problem` is said in the section where something could not be done."""
@@ -54,7 +62,7 @@ def page(tenant: Tenant, problem_in: str = "", problem: str = "") -> str:
             file=f"smart-config/tenants/{tenant.id}.yaml" if parts.tenants.origin(tenant.id) == "file" else "",
             facts=(
                 *_facts(tenant, parts.ehrs.adapter(TenantId(tenant.id)).profile.sign_in.value),
-                *_seen(lost_at(tx, tenant.id)),
+                *_seen(habits.seen(tx, tenant.id)),
                 *_moved(tx, tenant),
             ),
             fhir_base=tenant.fhir_base,
@@ -121,12 +129,12 @@ def _facts(tenant: Tenant, usual_sign_in: SignIn) -> tuple[tuple[str, tuple[str,
     return tuple((name, values) for name, values in shown if values)
 
 
-def _seen(loss: Loss | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _seen(known: Mapping[Habit, Seen]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What the EHR does that its registration does not say."""
-    if loss is None:
+    if not known:
         return ()
-    words = f"It drops our identifier: first from a {loss.resource_type}, {moment(loss.seen_at)}."
-    return (("Seen in this EHR", (words, "A write whose answer is lost waits for a person.")),)
+    words = [f"{HABITS[habit]} a {first.resource_type}, {moment(first.at)}." for habit, first in known.items()]
+    return (("Seen in this EHR", (*words, "A write whose answer is lost waits for a person.")),)
 
 
 def _moved(tx: Connection, tenant: Tenant) -> tuple[tuple[str, tuple[str, ...]], ...]:
