@@ -1,16 +1,16 @@
 """The simulated time of everybody: the app, the EHRs and whoever waits. It moves only when the simulation says so."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from app.clock import system_clock
+MONDAY_MORNING = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 class SimulatedTime:
     """True time, and our own host's clock, which may be set wrong by `skew`."""
 
     def __init__(self) -> None:
-        self.now = system_clock().replace(microsecond=0)
+        self.now = MONDAY_MORNING
         self.skew = timedelta(0)
         self.moved: Callable[[], None] = lambda: None
 

@@ -110,6 +110,11 @@ def remade(sent: Sequence[Sent]) -> int:
     return sum(count > 1 for count in Counter(writeback_id for writeback_id, _ in made).values())
 
 
+def unforeseen(sent: Sequence[Sent]) -> int:
+    """How many writes stand beside another one of the same because the EHR did what nobody could know that it does."""
+    return len({one.writeback_id for one in sent if one.is_lost_sight_of})
+
+
 def check(world: World, charts: Sequence[Chart], sent: Sequence[Sent]) -> list[Violation]:
     """Everything that must hold when all has settled; notes down which write-backs each chart has."""
     found: list[Violation] = []

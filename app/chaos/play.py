@@ -11,7 +11,7 @@ from app.chaos.aftermath import THERE, is_told, look_again
 from app.chaos.ehr import CLINICIANS, SIGNED_AT
 from app.chaos.faults import FORGED, Moment
 from app.chaos.history import Act, Doing, History
-from app.chaos.invariants import Violation, before_write, check, one_is_live, remade
+from app.chaos.invariants import Violation, before_write, check, one_is_live, remade, unforeseen
 from app.chaos.people import Chart, People
 from app.chaos.processes import Processes
 from app.chaos.versions import one_version_stands
@@ -37,6 +37,7 @@ class Outcome:
 
     writes: int = 0
     remade: int = 0
+    unforeseen: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     # How many steps had been met when each act ended: where a fault has to be put to strike in one of them.
@@ -80,8 +81,9 @@ class _Play:
         if is_changed:
             self._found += is_told(world, self._people.charts, world.wire.sent)
         self._put_away()
-        writes = sum(len(chart.writebacks) for chart in self._people.charts)
-        return Outcome(writes, remade(world.wire.sent), dict(world.moments.struck), self._found, self._steps)
+        writes, sent = sum(len(chart.writebacks) for chart in self._people.charts), world.wire.sent
+        faults = dict(world.moments.struck)
+        return Outcome(writes, remade(sent), unforeseen(sent), faults, self._found, self._steps)
 
     def _look_at_charts(self) -> None:
         """I1 holds whenever a chart was changed; what is found once is not told again."""

@@ -15,6 +15,7 @@ class Result:
     histories: int = 0
     writes: int = 0
     remade: int = 0
+    unforeseen: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     harm: Counter[str] = field(default_factory=Counter)
     violations: list[dict[str, Any]] = field(default_factory=list)
@@ -24,6 +25,7 @@ class Result:
         self.histories += other.histories
         self.writes += other.writes
         self.remade += other.remade
+        self.unforeseen += other.unforeseen
         self.faults += other.faults
         self.harm += other.harm
         self.violations += other.violations
@@ -48,5 +50,6 @@ class Result:
             "faults": dict(sorted(self.faults.items())),
             **{name: self.harm[name] for name in HARMS},
             "remade": self.remade,
+            "unforeseen": self.unforeseen,
             "violations": self.violations,
         }

@@ -5,11 +5,13 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from app.artifacts.verify import verify_everything
+from app.chaos.chance import repeatable
 from app.chaos.history import History, draw
 from app.chaos.invariants import Violation
 from app.chaos.play import Outcome, play
@@ -46,7 +48,7 @@ def play_some(seed: int, numbers: Sequence[int]) -> Result:
     with quiet() as alarms, fresh_world() as world:
         for number in numbers:
             history = draw(seed, number)
-            outcome = played(world, history, f"h{number}", alarms)
+            outcome = played(world, history, _name(seed, number), alarms)
             _count(result, number, history, outcome)
         with world.moments.uncounted(), world.parts.database.read() as tx:
             for problem in verify_everything(tx).problems:
@@ -54,16 +56,17 @@ def play_some(seed: int, numbers: Sequence[int]) -> Result:
     return result
 
 
-def fails(history: History) -> bool:
+def fails(history: History, name: str = "h") -> bool:
     """Whether a history breaks a promise, in a world of its own."""
     with quiet() as alarms, fresh_world() as world:
-        return bool(played(world, history, "h", alarms).violations)
+        return bool(played(world, history, name, alarms).violations)
 
 
 def played(world: World, history: History, name: str, alarms: list[str]) -> Outcome:
     """Play one history; what `quiet` collected meanwhile is a broken promise too."""
     alarms.clear()
-    outcome = play(world, history, name)
+    with repeatable(name):
+        outcome = play(world, history, name)
     outcome.violations += [Violation("crash", "", alarm) for alarm in alarms]
     return outcome
 
@@ -72,11 +75,17 @@ def _count(result: Result, number: int, history: History, outcome: Outcome) -> N
     result.histories += 1
     result.writes += outcome.writes
     result.remade += outcome.remade
+    result.unforeseen += outcome.unforeseen
     result.faults.update(outcome.faults)
     for found in outcome.violations:
         result.broken(number, found.invariant, found.writeback, found.what, found.harm)
     if outcome.violations and sum("shortest" in one for one in result.violations) < MOST_SHRUNK:
-        result.violations[-1]["shortest"] = shortest(history, fails).lines()
+        result.violations[-1]["shortest"] = shortest(history, partial(fails, name=_name(result.seed, number))).lines()
+
+
+def _name(seed: int, number: int) -> str:
+    """What keeps a history's charts apart from others' in its world, and what its chance is drawn from."""
+    return f"s{seed}h{number}"
 
 
 @contextmanager

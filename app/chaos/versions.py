@@ -42,7 +42,9 @@ def _of_note(world: World, tx: Connection, chart: Chart, sent: Sequence[Sent]) -
         if before.write.change_there == ChangeThere.LEFT_CURRENT:
             continue  # its signer is told, and decides
         ordered = world.sequence_of(later.writeback_id, "writeback:queued")
-        if not all(is_beyond_us(world, one, ordered) for one in earlier):
+        for one in earlier:
+            one.is_lost_sight_of |= is_beyond_us(world, one, ordered)
+        if not all(one.is_lost_sight_of for one in earlier):
             what = "it stands in the chart beside an earlier version of the note"
             yield Violation("I1", later.writeback_id, what, "duplicated")
 

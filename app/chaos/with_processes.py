@@ -42,6 +42,7 @@ AT_ONCE = 30
 SHARE_CHANGED = 0.3
 SETTLED_WITHIN_SECONDS = 240
 UNDER_WAY = frozenset({Stage.QUEUED, Stage.SENDING, Stage.OUTCOME_UNKNOWN, Stage.FILED})
+# No 202: an EHR that ever answered so is remembered for it, and nothing would be sent again in the rest of the run.
 KNOBS = (
     "commit_then_500",
     "answer_500",
@@ -49,7 +50,6 @@ KNOBS = (
     "drop_connection",
     "answer_503_date",
     "answer_429",
-    "commit_then_202",
     "commit_without_location",
     "commit_then_garbled",
     "answer_401",

@@ -35,7 +35,10 @@ def chaos(*, histories: int, seed: int, jobs: int, processes: bool, as_json: boo
         f"{document['lost']} lost, {document['duplicated']} duplicated, {document['wrong_token']} under another token, "
         f"{document['unsettled']} unsettled, {counted(len(document['violations']), 'broken promise')}"
     )
-    remade = (
-        f"{result.remade} remade: deleted or lost in the EHR before it could be asked, so made once more; one is live"
-    )
-    report(document, [*lines, summary, *([remade] if result.remade else [])], as_json=as_json, ok=result.ok)
+    apart = {
+        "remade: deleted or lost in the EHR before it could be asked, so made once more; one is live": result.remade,
+        "unforeseen: stored without our identifier and in other words, its answer lost, by an EHR that was never seen "
+        "to do so; a second one was sent": result.unforeseen,
+    }
+    counted_apart = [f"{count} {what}" for what, count in apart.items() if count]
+    report(document, [*lines, summary, *counted_apart], as_json=as_json, ok=result.ok)

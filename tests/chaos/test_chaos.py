@@ -16,9 +16,10 @@ from app.chaos.moments import Killed, Moments
 from app.chaos.play import play
 from app.chaos.processes import Processes
 from app.chaos.shrink import shortest
-from app.chaos.simulation import play_some, quiet
+from app.chaos.simulation import play_some, played, quiet
 from app.chaos.world import World, fresh_world
 from app.db import Database
+from app.event_log.tables import events
 from app.log_lines import configure_logging
 from app.projections.write_status import waiting_for_switch
 from app.publication.publish import LATEST_START
@@ -42,6 +43,7 @@ def test_random_histories_keep_every_promise() -> None:
     assert document.pop("writes") > 8
     assert document.pop("faults")
     assert document.pop("remade") == 0
+    assert document.pop("unforeseen") == 0
     assert document == {
         "histories": 8, "seed": 20261122, "lost": 0, "duplicated": 0, "wrong_token": 0, "unsettled": 0
     }  # fmt: skip
@@ -140,6 +142,21 @@ def test_what_a_person_deleted_before_we_could_look_is_remade_and_counted_apart(
             assert (outcome.remade, outcome.violations) == (1, []), name
 
 
+def test_what_an_ehr_does_for_the_first_time_is_counted_apart_and_never_happens_again(
+    world: World,
+) -> None:
+    """F25, I1: it dropped our identifier, changed the words, and its answer was lost; once, nobody can know of it."""
+    notes, unfound = (Note(0, 0, 0), Note(0, 1, 1)), "unrecognisable_reply_lost"
+    first = (*SIGN_AND_WORK, *UNTIL_SENT_AGAIN)
+    seen = (Act(Doing.SIGN, note=1), Act(Doing.WORK), *first)
+    with quiet():
+        never_seen = play(world, History(notes, first, (Fault(unfound, 0),)), "first")
+        seen_before = play(world, History(notes, seen, (Fault("drop_identifier", 0), Fault(unfound, 2))), "second")
+    assert (never_seen.unforeseen, never_seen.violations) == (1, [])
+    assert (seen_before.unforeseen, seen_before.violations) == (0, [])
+    assert seen_before.faults == {"drop_identifier": 1, unfound: 1}
+
+
 def test_what_a_person_deleted_and_the_ehr_refuses_the_second_time_is_refused(world: World) -> None:
     """F22, I7: nothing of it is in the chart, whoever removed it."""
     faults = (Fault("reply_lost", 0), Fault("answer_403", 1))
@@ -214,6 +231,21 @@ def test_a_history_is_the_same_for_the_same_seed_and_number() -> None:
     assert draw(7, 3) == draw(7, 3)
     assert draw(7, 3) != draw(8, 3)
     assert len({draw(7, number) for number in range(50)}) == 50
+
+
+def test_a_history_that_is_played_again_goes_the_same_way() -> None:
+    """F49: one that failed could not be looked into if what is due at once were taken in another order each time."""
+    seed = 20261122
+    for number in range(4):
+        ways = []
+        for _ in range(2):
+            with quiet() as alarms, fresh_world() as again:
+                played(again, draw(seed, number), "again", alarms)
+                sent = [(one.at, one.ehr, one.method, one.resource_type, one.status) for one in again.wire.sent]
+                with again.parts.database.read() as tx:
+                    order = (events.c.tenant_id, events.c.sequence)
+                    ways.append((sent, tx.execute(select(events.c.tag, events.c.recorded_at).order_by(*order)).all()))
+        assert ways[0] == ways[1], f"seed {seed}, history {number}"
 
 
 def test_every_kind_of_fault_is_drawn_sooner_or_later() -> None:
