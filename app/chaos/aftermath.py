@@ -73,7 +73,9 @@ def _wrong(state: WritebackState, held: Held, *, is_double: bool) -> str:
         return "" if state.change_there == ChangeThere.DOUBLED else "it stands there twice"
     if not held.is_live:
         return "" if state.stage in (Stage.OVERRIDDEN, Stage.DRIFTED) else "it is no longer valid there"
-    may_be_news = held.touched_by_person or held.patient_was_merged or state.change_there == ChangeThere.LEFT_CURRENT
+    if state.is_left_current:
+        return "" if state.superseded_by else "no later version replaces it"
+    may_be_news = held.touched_by_person or held.patient_was_merged
     if not may_be_news and state.stage in (Stage.OVERRIDDEN, Stage.MISSING):
         return "nobody touched it"
     return ""

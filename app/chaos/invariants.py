@@ -6,6 +6,7 @@ never made up. I5 signed bytes never change. I6 only the signer's own grant writ
 the signer. (Conformance F.)
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,9 @@ class Write:
         return made_by(self.sent)
 
 
+NOW = sys.maxsize  # the end of the log
+
+
 def before_write(world: World, sent: Sent) -> Iterator[Violation]:
     """What must hold when a write is about to leave: I2, I3 and I5."""
     begun = world.begun(sent.writeback_id)
@@ -77,7 +81,7 @@ def before_write(world: World, sent: Sent) -> Iterator[Violation]:
     earlier = [one for one in world.wire.sent if one.writeback_id == sent.writeback_id and one.method == sent.method]
     earlier = [one for one in earlier if one.resource_type == sent.resource_type]
     for one in earlier:
-        one.is_lost_sight_of |= _is_unrecognisable(world, one) and not world.knows(one.ehr, Habit.DROPS_IDENTIFIERS)
+        one.is_lost_sight_of |= is_beyond_us(world, one, NOW)
         is_there = any(not _touched(world, written) for written in one.written) and not one.is_lost_sight_of
         if world.wire.may_still_come(one) or is_there:
             yield Violation("I3", sent.writeback_id, "it left again though it had been, or may yet be, executed")

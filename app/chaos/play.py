@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from app.chaos.aftermath import THERE, is_told, look_again
 from app.chaos.ehr import CLINICIANS, SIGNED_AT
@@ -14,14 +14,13 @@ from app.chaos.history import Act, Doing, History
 from app.chaos.invariants import Violation, before_write, check, one_is_live, remade, unforeseen
 from app.chaos.people import Chart, People
 from app.chaos.processes import Processes
-from app.chaos.versions import one_version_stands
+from app.chaos.versions import one_version_stands, stands_twice
 from app.chaos.world import World, tenant_of
 from app.outbox.tables import outbox
 from app.projections.tables import write_status
 from app.reconciliation.notices import SKEW
 from app.reconciliation.tables import followed
 from app.tenants.ending import end_launch
-from app.tenants.tables import ehr_habits
 from app.worker import sweep_once
 from app.writebacks.endings import Ending
 
@@ -56,6 +55,7 @@ class _Play:
         world.moments.expect(history.faults)
         world.share_commits(shared=all(fault.kind != "paused" for fault in history.faults))
         world.wire.forget()
+        world.begin()
         world.bells.rung.clear()
         self._people = People(world, history, name)
         world.ehrs.forget()
@@ -73,7 +73,7 @@ class _Play:
             self._processes.do(partial(DOINGS[act.doing], self, chart, act))
             self._steps.append(world.moments.met(Moment.STEP))
         self._settle()
-        is_changed = any(act.doing in THERE for act in self._history.acts)
+        is_changed = any(act.doing in THERE for act in self._history.acts) or stands_twice(world, self._people.charts)
         if is_changed:
             look_again(world, self._people, self._processes)
         self._found += check(world, self._people.charts, world.wire.sent)
@@ -229,8 +229,6 @@ class _Play:
         with self._world.moments.uncounted(), self._world.parts.database.write() as tx:
             tx.execute(update(outbox).where(outbox.c.due_at.isnot(None)).values(due_at=None))
             tx.execute(update(followed).where(followed.c.next_at.isnot(None)).values(next_at=None))
-            # An EHR of such habits is met with more care for ever: the next history begins without.
-            tx.execute(delete(ehr_habits))
 
 
 def _another(clinician: str) -> str:

@@ -1,21 +1,19 @@
 """The versions of one note together: one stands in the chart, and none that is there counts as not filed (I1, I7)."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from sqlalchemy import Connection
 
-from app.chaos.invariants import Violation, is_beyond_us, made_by
+from app.chaos.invariants import NOW, Violation, is_beyond_us, made_by
 from app.chaos.people import Chart
 from app.chaos.wire import Sent
 from app.chaos.world import World, tenant_of
 from app.notes.reading import load_state
 from app.notes.versions import versions_of
 from app.policy.mutation import Standing
-from app.reconciliation.changes import ChangeThere
+from app.writebacks.state import LEFT_CURRENT, Stage
 
-BY_NOW = sys.maxsize
 NOT_THERE = frozenset({Standing.NOT_FILED, Standing.UNSENT})
 
 
@@ -24,6 +22,11 @@ def one_version_stands(world: World, charts: Sequence[Chart], sent: Sequence[Sen
     with world.moments.uncounted(), world.parts.database.read() as tx:
         for chart in charts:
             yield from _of_note(world, tx, chart, sent)
+
+
+def stands_twice(world: World, charts: Sequence[Chart]) -> bool:
+    """Whether two versions of some note are current: its signer is told of that by the next look."""
+    return any(one.invariant == "I1" for one in one_version_stands(world, charts, world.wire.sent))
 
 
 def _of_note(world: World, tx: Connection, chart: Chart, sent: Sequence[Sent]) -> Iterator[Violation]:
@@ -35,12 +38,12 @@ def _of_note(world: World, tx: Connection, chart: Chart, sent: Sequence[Sent]) -
         mine = [one for one in sent if one.writeback_id == version.writeback_id and _stands(world, one)]
         if mine and not version.is_addendum:
             there.append((version, mine))
-        if version.standing in NOT_THERE and not all(is_beyond_us(world, one, BY_NOW) for one in mine):
+        if version.standing in NOT_THERE and not all(is_beyond_us(world, one, NOW) for one in mine):
             what = f"it counts as {version.standing}, and is in the chart"
             yield Violation("I7", version.writeback_id, what, "lost")
     for (before, earlier), (later, _) in pairwise(there):
-        if before.write.change_there == ChangeThere.LEFT_CURRENT:
-            continue  # its signer is told, and decides
+        if before.write.change_there == LEFT_CURRENT or later.write.stage in (Stage.DRIFTED, Stage.SETTLED):
+            continue  # its signer is told, and decides, or has decided
         ordered = world.sequence_of(later.writeback_id, "writeback:queued")
         for one in earlier:
             one.is_lost_sight_of |= is_beyond_us(world, one, ordered)

@@ -13,6 +13,7 @@ from pathlib import Path
 import flask_migrate
 from flask import Flask
 from redis import Redis
+from sqlalchemy import delete
 from typing_extensions import override
 
 from app.chaos.clock import SimulatedTime
@@ -27,11 +28,20 @@ from app.outbox.rows import Partition
 from app.publication.drain import InTurn, Tempo
 from app.settings import ROOT, Settings
 from app.tenants.directory import Tenants
-from app.tenants.habits import SAID_BY, Habit
-from app.tenants.tenant_log import stream_of as tenant_stream
+from app.tenants.habits import Habit
+from app.tenants.tables import ehr_habits
 from app.wiring import create_app
 
 MARGIN_SECONDS = 5
+# What shows a habit of an EHR in the log: the event that says so, and what was recorded of the write that showed it.
+SHOWN = {
+    Habit.DROPS_IDENTIFIERS: "tag = 'tenant:identifier:lost' OR tag IN ('writeback:verified', 'writeback:drifted')"
+    " AND EXISTS (SELECT 1 FROM json_each(payload, '$.differences') WHERE value = 'identifier')",
+    Habit.FILES_LATER: "tag = 'tenant:later:accepted' OR tag = 'writeback:outcome:unknown'"
+    " AND payload ->> '$.reason' = 'accepted_not_filed'",
+}
+if missing := set(Habit) - SHOWN.keys():
+    raise TypeError(f"nothing says how the log shows these habits: {sorted(missing)}")
 MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own below it
 CONDITIONAL = "conditional_create: {support: yes"
 TENANT = """
@@ -84,6 +94,7 @@ class World:
         self.bells = Bells(Redis.from_url("redis://localhost:1"), parts.tenants, self.moments)
         self.parts: Collaborators = replace(parts, relay=self.bells)
         self._looking = sqlite3.connect(home / "countersign.db", isolation_level=None)
+        self._before: dict[str, int] = {}
         self._connect()
         self.moments.watch(parts.database.engine)
 
@@ -93,7 +104,7 @@ class World:
         self.wire.written_since = self.ehrs.written_since
         self.wire.turn_knob = self.ehrs.turn_knob
         self.wire.may_take = self._may_take
-        self.wire.is_known_to_file_later = lambda sent: self.knows(sent.ehr, Habit.FILES_LATER)
+        self.wire.is_known_to_file_later = lambda sent: self.learned(sent.ehr, Habit.FILES_LATER) is not None
 
     def share_commits(self, *, shared: bool) -> None:
         """Whether writers go through the group that shares SQLite's commits, as in production.
@@ -112,16 +123,21 @@ class World:
         ).fetchone()
         return (row[0], datetime.fromisoformat(row[1]).replace(tzinfo=UTC)) if row else None
 
-    def knows(self, ehr: str, habit: Habit) -> bool:
-        """Whether it is committed that this EHR was seen to do so; by a connection of our own."""
-        query = "SELECT 1 FROM ehr_habits WHERE tenant_id = ? AND habit = ?"
-        return self._looking.execute(query, (tenant_of(ehr), habit)).fetchone() is not None
+    def begin(self) -> None:
+        """A new history: what EHRs were seen to do is forgotten, as if they had never been met."""
+        with self.moments.uncounted(), self.parts.database.write() as tx:
+            tx.execute(delete(ehr_habits))
+        rows = self._looking.execute("SELECT tenant_id, MAX(sequence) FROM events GROUP BY tenant_id")
+        self._before = dict(rows.fetchall())
 
     def learned(self, ehr: str, habit: Habit) -> int | None:
-        """Where in the tenant's log it says so; None where it is not known."""
-        query = "SELECT MAX(sequence) FROM events WHERE tenant_id = ? AND stream = ? AND tag = ?"
-        of = (tenant_of(ehr), tenant_stream(tenant_of(ehr)), SAID_BY[habit].tag)
-        return int(self._looking.execute(query, of).fetchone()[0]) if self.knows(ehr, habit) else None
+        """Where in the tenant's log it first shows in this history that its EHR does so; None where nothing does.
+
+        Read from what was recorded of single writes, by a connection of our own: not from the memory under test.
+        """
+        tenant_id = tenant_of(ehr)
+        query = f"SELECT MIN(sequence) FROM events WHERE tenant_id = ? AND sequence > ? AND ({SHOWN[habit]})"  # noqa: S608
+        return self._looking.execute(query, (tenant_id, self._before.get(tenant_id, 0))).fetchone()[0]  # type: ignore[no-any-return]
 
     def sequence_of(self, writeback_id: str, tag: str) -> int:
         """Where in its tenant's log the last such event of a write-back is."""

@@ -74,7 +74,7 @@ def standing_of_write(write: WritebackState) -> Standing:
     """Where one write stands, for whoever wants to change what it carries."""
     if write.can_be_taken_back:
         return Standing.UNSENT
-    if write.stage is Stage.PARKED and write.is_in_chart:
+    if write.is_left_current or (write.stage is Stage.PARKED and write.is_in_chart):
         return Standing.FILED
     if write.stage is Stage.SETTLED and write.settled_as == IN_CHART_BY_HAND:
         return Standing.COPIED

@@ -85,8 +85,9 @@ def _place(read: ReadNote, version: Version, aside: Collection[WritebackId]) -> 
 
 
 def _retract(read: ReadNote, version: Version, ehr: str) -> Offer | None:
-    """How an addendum is retracted; the note itself has its own offer."""
-    if not version.is_addendum or version.standing is not Standing.FILED or read.state.stage is Stage.AMENDING:
+    """How an addendum is retracted, or an earlier version that still counts; the note itself has its own offer."""
+    is_beside = version.is_addendum or version.write.is_left_current
+    if not is_beside or version.standing is not Standing.FILED or read.state.stage is Stage.AMENDING:
         return None
     change = collaborators().amendments.plan(current_launch(), read, Asked.RETRACT, version.writeback_id).change
     if change.move is Move.SEND:

@@ -20,13 +20,16 @@ CHANGES = {
     ChangeThere.EDITED: "It was changed in {ehr}.",
     ChangeThere.DELETED: "It was deleted in {ehr}.",
     ChangeThere.DOUBLED: "Another copy of it was brought back in {ehr}. It stands there twice.",
-    ChangeThere.LEFT_CURRENT: "Your later version is in {ehr}, which still shows this one as current beside it.",
+    ChangeThere.LEFT_CURRENT: "A later version of yours replaces it, and {ehr} still shows this one as current.",
 }
 if missing := set(ChangeThere) - CHANGES.keys():
     raise TypeError(f"these changes have no words: {sorted(missing)}")
 THERE_COUNTS = "What stands in the chart now counts, and nothing is overwritten."
 # The others: what stands there counts.
-SINCE_THEN = {ChangeThere.DELETED: "It is not sent again.", ChangeThere.LEFT_CURRENT: "Your later version counts."}
+SINCE_THEN = {
+    ChangeThere.DELETED: "It is not sent again.",
+    ChangeThere.LEFT_CURRENT: "This one does not count any more.",
+}
 COUNTS = {
     Stage.DRIFTED: "What stands in the chart of {ehr} is what others read. It is not what you signed.",
     Stage.OVERRIDDEN: "The one in {ehr}. What you signed is kept here, and nothing is overwritten.",
@@ -37,8 +40,8 @@ SEE = {
     Stage.OVERRIDDEN: "Look whether you agree. If you do, say so here. If not, change it in {ehr}.",
     Stage.MISSING: "Look for it in the chart. Ask your administrator whether {ehr} was restored from a backup.",
 }
-SEE_BOTH = "Mark this one in {ehr} as replaced. If it may stay beside your later version, say so here."
-COUNTS_LATER = "Your later version. Whoever opens this one in {ehr} is not told so there."
+SEE_BOTH = "Mark this one in {ehr} as replaced, or retract it here. If it may stay as it is, say so."
+COUNTS_LATER = "Not this one. But whoever opens it in {ehr} is not told so there."
 SEE_DELETED = "Look whether you agree. If you do, say so here. If not, write it again in {ehr}."
 STAYED = (
     "The patient was merged into another one in {ehr}, or their record was closed. This still stands in the old record."
@@ -91,11 +94,7 @@ def _advice(stage: Stage, state: WritebackState) -> tuple[str, str]:
     """Which version counts, and what to do."""
     if _is_deleted(state):  # as far from the chart as what is missing
         return COUNTS[Stage.MISSING], SEE_DELETED
-    return (COUNTS_LATER, SEE_BOTH) if _is_left_current(state) else (COUNTS[stage], SEE[stage])
-
-
-def _is_left_current(state: WritebackState) -> bool:
-    return state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.LEFT_CURRENT
+    return (COUNTS_LATER, SEE_BOTH) if state.is_left_current else (COUNTS[stage], SEE[stage])
 
 
 def _is_deleted(state: WritebackState) -> bool:
@@ -116,7 +115,7 @@ def _what(state: WritebackState) -> str:
 def _who(state: WritebackState, ehr: str) -> str:
     if state.stage is Stage.DRIFTED:
         return f"{ehr} itself, when it stored it."
-    if _is_left_current(state):
+    if state.is_left_current:
         return f"Nobody. {ehr} left it as it was."
     if not state.changed_by:
         return f"{ehr} does not say."

@@ -23,7 +23,9 @@ from app.provenance.records import targeting
 from app.publication.leave import Leave
 from app.publication.next_step import STEPS, TOKEN_RENEWED, NextStep, may_go_again
 from app.publication.publish import STOOD_STILL, signer_of, stood_still
+from app.tenants import habits
 from app.tenants.ehr import EHRs
+from app.tenants.habits import Habit, Seen
 from app.writebacks.commands import (
     BeginProvenance,
     Command,
@@ -35,6 +37,7 @@ from app.writebacks.commands import (
 )
 from app.writebacks.handlers import WritebackCommands
 from app.writebacks.state import Stage, WritebackState
+from vendors.contract import ACCEPTED
 from vendors.errors import Rejected, TokenNotRenewed, TokenRefused, Unsupported, VendorError
 from vendors.transport import FHIRTransport, SignersTransport
 
@@ -125,8 +128,14 @@ class ProvenancePublication:
             self._post(lease, state, transport, body)
 
     def _most_unclear(self, lease: Lease, state: WritebackState) -> int:
-        """After how many unclear ends it leaves no more; an absence at another address proves nothing (F45)."""
-        return 1 if self._ehrs.has_left(lease.tenant_id, state.queued.fhir_base) else MOST_UNCLEAR
+        """After how many unclear ends it leaves no more; an absence at another address proves nothing (F45).
+
+        Nor does it where the EHR was seen to file later what it accepts (F17).
+        """
+        with self._database.read() as tx:
+            files_later = Habit.FILES_LATER in habits.seen(tx, lease.tenant_id)
+        has_left = self._ehrs.has_left(lease.tenant_id, state.queued.fhir_base)
+        return 1 if files_later or has_left else MOST_UNCLEAR
 
     def _post(self, lease: Lease, state: WritebackState, transport: SignersTransport, body: bytes) -> None:
         adapter = self._ehrs.adapter(lease.tenant_id)
@@ -144,6 +153,12 @@ class ProvenancePublication:
                 receipt = adapter.create_provenance(transport, body)
         except VendorError as error:
             self._not_filed(lease, state, transport, error)
+            return
+        if receipt.status == ACCEPTED:  # not filed yet: its beginning is left to stand, and it is looked for
+            with self._database.write() as tx:
+                first = Seen(RESOURCE, lease.writeback_id, self._clock())
+                habits.note(tx, lease.tenant_id, Habit.FILES_LATER, first)
+            self._postpone(lease, self._clock() + pause(0))
         else:
             self._record(lease, RecordProvenance(receipt.resource_id, found=False))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.reconciliation.compare_resources import STATUS_FIELDS, is_retracted
 from app.writebacks.events import WritebackQueued
+from app.writebacks.state import LEFT_CURRENT
 
 PATIENT_FIELDS = frozenset({"patient", "subject", "for"})
 
@@ -23,7 +24,7 @@ class ChangeThere(StrEnum):
     EDITED = "edited"
     DELETED = "deleted"
     DOUBLED = "doubled"
-    LEFT_CURRENT = "left_current"  # nobody did anything: a later version replaces it, and it still counts there
+    LEFT_CURRENT = LEFT_CURRENT  # nobody did anything
 
 
 def is_about_another_patient(differences: tuple[str, ...]) -> bool:
@@ -34,6 +35,11 @@ def is_about_another_patient(differences: tuple[str, ...]) -> bool:
 def is_void(raw: bytes) -> bool:
     """Whether it was marked as entered in error, so that it does not count as standing there."""
     return _is_invalid(json.loads(raw))
+
+
+def is_current(raw: bytes) -> bool:
+    """Whether a document counts as it stands: neither replaced nor entered in error (R4 DocumentReference.status)."""
+    return bool(json.loads(raw).get("status") == "current")
 
 
 def change_there(

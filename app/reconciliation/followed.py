@@ -75,6 +75,12 @@ def looked(
     _change(tx, row, next_at=_unless_hastened(now, now + pause(checks)), checks=checks, absences=0, **seen)
 
 
+def look_soon(tx: Connection, writeback_id: WritebackId, now: datetime) -> None:
+    """Another write is to take its place there; the EHR is given a while to show that it did."""
+    which = (table.c.writeback_id == writeback_id) & table.c.next_at.isnot(None)
+    tx.execute(update(table).where(which).values(next_at=now + FIRST_LOOK, checks=0, absences=0))
+
+
 def absent(tx: Connection, row: Followed, now: datetime) -> None:
     """Note that it was not there, which counts only when it is so once more after a while."""
     _change(tx, row, next_at=_unless_hastened(now, now + FIRST_LOOK), absences=row.absences + 1, last_read_at=now)

@@ -5,7 +5,7 @@ launch in that chart, and records which. It never writes to the EHR, and never s
 changed, removed or brought back there stands (F28, F43, F44).
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -19,20 +19,20 @@ from app.log_lines import place_of
 from app.outbox import pace
 from app.outbox.dead_letters import put_aside
 from app.outbox.pause import LONGEST_ASKED_FOR_SECONDS
-from app.reconciliation import followed, followers, held
+from app.reconciliation import followed, followers
 from app.reconciliation.authority import weighed
-from app.reconciliation.changes import ChangeThere, change_there, is_about_another_patient, is_void
+from app.reconciliation.changes import ChangeThere, change_there, is_about_another_patient, is_current, is_void
 from app.reconciliation.compare import Comparison
 from app.reconciliation.followed import Followed
 from app.reconciliation.held import Found
+from app.reconciliation.look import Look, is_doubled, is_known, read, was_doubled
 from app.reconciliation.witnesses import is_merged, who_changed
 from app.tenants.ehr import EHRs, Signer
 from app.tenants.reading import Reader, Readers
-from app.writebacks.commands import RecordMissing, RecordOverride, RecordRestored
+from app.writebacks.commands import RecordMissing, RecordOverride, RecordRestored, SupersedeWrite
 from app.writebacks.handlers import WritebackCommands, load
-from app.writebacks.state import IN_CHART, Stage, WritebackState
-from vendors.contract import VendorAdapter
-from vendors.errors import NotAuthorized, NotFound, TokenRefused, Unsupported, VendorError
+from app.writebacks.state import IN_CHART, LEFT_CURRENT, REPLACED, Stage, WritebackState
+from vendors.errors import NotAuthorized, NotFound, TokenRefused, VendorError
 
 MOST_FOR_A_TENANT = 20
 # The sweeper has bells to ring: what is not looked at in this time is looked at in the next sweep.
@@ -45,26 +45,12 @@ UNREADABLE_FOR = timedelta(seconds=LONGEST_ASKED_FOR_SECONDS)
 # What a correction or a retraction of ours does to the resource that it changes, as it may look there.
 OUR_OWN = frozenset({ChangeThere.REPLACED, ChangeThere.AMENDED, ChangeThere.EDITED, ChangeThere.INVALIDATED})
 
-Command = RecordOverride | RecordMissing | RecordRestored
+Command = RecordOverride | RecordMissing | RecordRestored | SupersedeWrite
 log = get_logger()
 
 
 class EHRAway(Exception):
     """The EHR does not answer; its other rows can wait too."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look found, and under whose right.
-
-    `twin`: another copy that stands there beside it. `is_other`: the one that was followed was put away by a person,
-    and `found` is the copy that was left.
-    """
-
-    reader: Reader
-    found: Found | NotFound
-    twin: Found | None = None
-    is_other: bool = False
 
 
 class Following:
@@ -127,6 +113,8 @@ class Following:
         look = self._ask(row, state)
         if look is None:
             return False
+        if state.stage is Stage.SUPERSEDED:
+            return self._replaced(row, state, look)
         if isinstance(look.found, NotFound):
             return self._not_there(row, state, look.found, look.reader)
         news = self._news(row, state, look.found, look)
@@ -141,9 +129,11 @@ class Following:
 
         A Provenance that waits for somebody is not under way, nor is one that was put aside.
         """
-        if state.stage in (Stage.SUPERSEDED, Stage.SETTLED):
+        if state.stage is Stage.SETTLED or (state.stage is Stage.SUPERSEDED and state.superseded_how != REPLACED):
             followed.end(tx, row)
             return False
+        if state.stage is Stage.SUPERSEDED:
+            return True
         waits_for_provenance = state.stage is Stage.VERIFIED and not state.provenance_settled
         is_under_way = waits_for_provenance and not put_aside(tx, {row.writeback_id})
         if state.in_chart_as not in IN_CHART or is_under_way:
@@ -160,7 +150,7 @@ class Following:
             adapter = self._ehrs.seeker(tx, row.tenant_id)
         for reader in self._readers.of(tenant, signer, order.resource_type, row.writeback_id):
             try:
-                return _read(adapter, reader, state, payload)
+                return read(adapter, reader, state, payload)
             except (TokenRefused, NotAuthorized):
                 continue
             except VendorError as error:
@@ -168,6 +158,27 @@ class Following:
                 raise EHRAway from error
         self._put_off(row, NO_READER_FOR)
         return None
+
+    def _replaced(self, row: Followed, state: WritebackState, look: Look) -> bool:
+        """A later version took its place: it is followed until the EHR shows it so, and else its signer is told.
+
+        FHIR leaves it to the server whether `relatesTo` moves the status of what it names; and one that lost our
+        identifier cannot know which is meant, where that had no id of its own yet at the signature (R4
+        DocumentReference.status).
+        """
+        if isinstance(look.found, NotFound) and look.reader.is_a_visitors:
+            self._put_off(row, NO_READER_FOR)
+            return False
+        if isinstance(look.found, NotFound) or not is_current(look.found.raw):
+            with self._database.write() as tx:
+                followed.end(tx, row)
+            return True
+        comparison = weighed(state.queued, look.found.comparison)
+        news = self._override(row, state, look.found, comparison, look)
+        if comparison.same and not is_doubled(state, look):
+            news = replace(news, change=LEFT_CURRENT, changed_by="")
+        self._record(row, state, news, look, look.found.version)
+        return True
 
     def _not_there(self, row: Followed, state: WritebackState, gone: NotFound, reader: Reader) -> bool:
         """Removed on purpose, or not shown: the latter counts twice asked, and never when a visitor asked (F44)."""
@@ -194,15 +205,17 @@ class Following:
     def _news(self, row: Followed, state: WritebackState, found: Found, look: Look) -> Command | None:
         """What is to be recorded of what stands there; None where it is as we knew it."""
         comparison = weighed(state.queued, found.comparison)
-        was_doubled, is_doubled = _was_doubled(state), _is_doubled(state, look)
-        if is_doubled and was_doubled:
+        twice_before, twice_now = was_doubled(state), is_doubled(state, look)
+        if twice_now and twice_before:
             return None
         # Entered in error is news even where the status is the EHR's own affair.
         is_void_there = state.queued.mutation != "retract" and is_void(found.raw)
-        if comparison.same and not is_doubled and not is_void_there:
+        if comparison.same and not twice_now and not is_void_there:
             return self._of_its_patient(state, found, look.reader)
-        if not is_doubled and not was_doubled and _is_known(state, found, comparison):
+        if not twice_now and not twice_before and is_known(state, found, comparison):
             return None
+        if state.is_left_current and not twice_now and comparison.serious == ("status",) and not is_void_there:
+            return SupersedeWrite(state.superseded_by, state.superseded_how)  # it was marked as replaced at last
         return self._override(row, state, found, comparison, look)
 
     def _of_its_patient(self, state: WritebackState, found: Found, reader: Reader) -> Command | None:
@@ -212,18 +225,17 @@ class Following:
         if merged:
             args = (found.resource_id, found.version, (), "", reader.under, found.raw)
             return None if was_merged and not state.differences else RecordOverride(ChangeThere.MERGED, *args)
-        # A later version replaces it, and it still counts there: what says so is that it is as it was.
-        is_left = state.change_there == ChangeThere.LEFT_CURRENT
-        if state.in_chart_as is Stage.VERIFIED or is_left or (was_merged and merged is None):
+        # What is as it was filed is left current all the same.
+        if state.in_chart_as is Stage.VERIFIED or state.is_left_current or (was_merged and merged is None):
             return None
         return RecordRestored(found.resource_id, found.version, reader.under, found.raw)
 
     def _override(
         self, row: Followed, state: WritebackState, found: Found, comparison: Comparison, look: Look
-    ) -> Command:
+    ) -> RecordOverride:
         order, differences, reader = state.queued, comparison.serious, look.reader
         merged = is_about_another_patient(differences) and bool(is_merged(reader, order.patient))
-        doubled = _is_doubled(state, look)
+        doubled = is_doubled(state, look)
         change = change_there(order, differences, found.raw, is_merged=merged, is_doubled=doubled)
         touched = look.twin or found
         target = f"{order.resource_type}/{touched.resource_id}"
@@ -255,45 +267,3 @@ class Following:
         """Somebody opened this chart: look at what was filed there in the next sweep. Returns how many there are."""
         with self._database.write() as tx:
             return followed.hasten_chart(tx, tenant_id, patient, self._clock())
-
-
-def _read(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> Look:
-    """Read it, and look whether it stands there twice. Raises `VendorError`; not its 404, which is an answer."""
-    found: Found | NotFound
-    try:
-        found = held.read_held(adapter, reader.transport, state.queued, payload, state.resource_id or "")
-    except NotFound as gone:
-        found = gone
-    copies = _copies(adapter, reader, state, payload)
-    if copies and (isinstance(found, NotFound) or is_void(found.raw)):
-        return Look(reader, copies[0], next(iter(copies[1:]), None), is_other=True)
-    return Look(reader, found, next(iter(copies), None))
-
-
-def _copies(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> list[Found]:
-    """The other copies that stand there. Whoever may not search is told of none, unless one was seen before."""
-    try:
-        found = held.twins(adapter, reader.transport, state, payload)
-    except (NotAuthorized, Unsupported):
-        if _was_doubled(state):
-            raise
-        return []
-    return [one for one in found if not is_void(one.raw)]
-
-
-def _was_doubled(state: WritebackState) -> bool:
-    return state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.DOUBLED
-
-
-def _is_doubled(state: WritebackState, look: Look) -> bool:
-    """Whether two copies stand there, or stood there until a person put that one away which we took for the note."""
-    return look.twin is not None or (look.is_other and state.in_chart_as in (Stage.VERIFIED, Stage.DRIFTED))
-
-
-def _is_known(state: WritebackState, found: Found, comparison: Comparison) -> bool:
-    """Whether this difference is recorded already: the same version, or where none is told the same fields."""
-    if state.stage not in (Stage.DRIFTED, Stage.OVERRIDDEN) or state.change_there == ChangeThere.DELETED:
-        return False
-    if found.version is not None and state.resource_version is not None:
-        return found.version == state.resource_version
-    return comparison.serious == tuple(name for name in state.differences if name in comparison.serious)

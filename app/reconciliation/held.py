@@ -78,21 +78,6 @@ def read_held(
     return _entry(order, payload, adapter.read(transport, order.resource_type, resource_id))
 
 
-def left_current(
-    adapter: VendorAdapter, transport: FHIRTransport, _state: WritebackState, _payload: bytes, original: WritebackState
-) -> tuple[StoredNote, ...]:
-    """The note that this write replaces, where the EHR still shows it as current; else nothing. Raises `VendorError`.
-
-    FHIR leaves it to the server whether `relatesTo` moves the status of what it names. One that lost our identifier
-    cannot know which note is meant, where that had no id of its own yet at the signature.
-    """
-    try:
-        note = adapter.read_note(transport, original.resource_id or "")
-    except NotFound:
-        return ()
-    return (note,) if note.status == "current" else ()
-
-
 def twins(adapter: VendorAdapter, transport: FHIRTransport, state: WritebackState, payload: bytes) -> tuple[Found, ...]:
     """What else of the chart is this create: searched for only where it may have been executed more than once.
 

@@ -9,7 +9,6 @@ one need not have come along (F45). What cannot be read for long enough is given
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TypeVar
 
 from structlog import get_logger
@@ -24,23 +23,20 @@ from app.outbox.pace import Pace
 from app.outbox.pause import PATIENCE, pause_after
 from app.outbox.rows import Lease
 from app.reconciliation import followed, held
-from app.reconciliation.changes import ChangeThere
 from app.tenants import habits
 from app.tenants.ehr import EHRs
 from app.tenants.habits import Habit, Seen
-from app.tenants.reading import SIGNER
 from app.writebacks.commands import (
     Command,
     MarkUnknown,
     NoteAbsence,
     ParkWrite,
     RecordFiled,
-    RecordOverride,
     RecordReadBack,
     SupersedeWrite,
     park_without_grant,
 )
-from app.writebacks.handlers import WritebackCommands, load
+from app.writebacks.handlers import WritebackCommands
 from app.writebacks.state import ACCEPTED_NOT_FILED, RESTORED, Stage, WritebackState
 from vendors.contract import VendorAdapter
 from vendors.errors import TokenRefused, VendorError, VersionConflict
@@ -107,33 +103,10 @@ class Reconciliation:
             self._report_duplicates(lease, len(found))
             return
         one = found[0]
-        checked = RecordReadBack(one.resource_id, one.version, one.comparison.same, one.comparison.all, one.raw)
-        if not checked.same or not state.queued.supersedes:
-            self._record_checked(lease, state, checked)
-        elif of_original := self._of_original(lease, state):
-            self._record_checked(lease, state, checked, of_original)
+        same, differences = one.comparison.same, one.comparison.all
+        self._record_checked(lease, state, RecordReadBack(one.resource_id, one.version, same, differences, one.raw))
 
-    def _of_original(self, lease: Lease, state: WritebackState) -> SupersedeWrite | RecordOverride | None:
-        """What becomes of the write whose place this one took; None when nobody could say, so that this one waits."""
-        order = state.queued
-        if order.interaction == "create":
-            with self._database.read() as tx:
-                original = load(tx, lease.tenant_id, WritebackId(order.follows))
-            left = self._ask(lease, state, partial(held.left_current, original=original))
-            if left is None:
-                return None
-            for note in left:
-                resource = (note.resource_id, note.version, (), "", SIGNER, note.raw)
-                return RecordOverride(ChangeThere.LEFT_CURRENT, *resource)
-        return SupersedeWrite(lease.writeback_id, order.supersedes)
-
-    def _record_checked(
-        self,
-        lease: Lease,
-        state: WritebackState,
-        checked: RecordReadBack,
-        of_original: SupersedeWrite | RecordOverride | None = None,
-    ) -> None:
+    def _record_checked(self, lease: Lease, state: WritebackState, checked: RecordReadBack) -> None:
         """Record what was read back; one that took another write's place in the chart says so there too, at once."""
         order, now = state.queued, self._clock()
         with self._database.write() as tx:
@@ -143,8 +116,10 @@ class Reconciliation:
             if "identifier" in checked.differences:
                 first = Seen(order.resource_type, lease.writeback_id, now)
                 habits.note(tx, lease.tenant_id, Habit.DROPS_IDENTIFIERS, first)
-            if of_original:
-                self._writebacks.supersede(tx, lease.tenant_id, WritebackId(order.follows), of_original, now)
+            if checked.same and order.supersedes:
+                original, command = WritebackId(order.follows), SupersedeWrite(lease.writeback_id, order.supersedes)
+                self._writebacks.supersede(tx, lease.tenant_id, original, command, now)
+                followed.look_soon(tx, original, now)
 
     def _not_there(self, lease: Lease, state: WritebackState, asked_at: datetime) -> None:
         """Count this absence; an early one says nothing, because the EHR may still be executing or indexing it."""

@@ -16,12 +16,14 @@ from app.tenants import launches
 from app.tenants.ehr import Signer
 from app.tenants.events import TenantWriteWoken
 from app.tenants.tenant_log import record
-from app.writebacks.commands import ResumeWrite, SettleWrite
+from app.writebacks.commands import ResumeWrite, SettleWrite, SupersedeWrite
 from app.writebacks.endings import OUTCOMES, REFERENCE, Ending, Person, endings_for
 from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import Stage, WritebackState
 
 Ring = Callable[[Partition], object]
+# A person says that it, or what the EHR made of it, is in the chart.
+STANDS_THERE = frozenset({Ending.IN_CHART, Ending.ACCEPT})
 MOVED_ON = "This does not wait for you any more."
 WHERE_NOW = "Look again where it stands now."
 
@@ -63,6 +65,8 @@ class Stopped:
                 command = SettleWrite(OUTCOMES[chosen], _checked(reference, person))
                 self._writebacks.by_person(tx, tenant_id, writeback_id, command, actor, self._clock())
                 outbox.stop(tx, writeback_id)
+                if chosen in STANDS_THERE:
+                    self._take_its_place(tx, tenant_id, writeback_id, state)
         if chosen is Ending.LOOK_AGAIN and state.stage is Stage.PARKED:
             self._ring(Partition(tenant_id, state.queued.workflow))
 
@@ -78,6 +82,16 @@ class Stopped:
                 raise BadInput("This write was not put aside.", WHERE_NOW)
             record(tx, tenant_id, TenantWriteWoken(writeback_id=writeback_id), actor=actor, now=now)
         self._ring(partition)
+
+    def _take_its_place(
+        self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, state: WritebackState
+    ) -> None:
+        """What was to take another's place stands there by a person's word; the other one is looked at soon."""
+        order, now = state.queued, self._clock()
+        if order.supersedes and state.stage in (Stage.PARKED, Stage.DRIFTED):
+            original = WritebackId(order.follows)
+            self._writebacks.supersede(tx, tenant_id, original, SupersedeWrite(writeback_id, order.supersedes), now)
+            followed.look_soon(tx, original, now)
 
     def _look_again(
         self,

@@ -108,7 +108,8 @@ def _of_stopping(
             forgiven = {"unclear": 0} if before.parked_for == MANUAL else {}
             return {"launch_id": launch_id, **NOT_PARKED, "postponed_for": "", **forgiven}
         case WritebackSuperseded():
-            return NOT_PARKED  # its Provenance waits for nobody any more
+            by = {"superseded_by": event.by, "superseded_how": event.how}
+            return {**NOT_PARKED, **by}  # its Provenance waits for nobody any more
         case WritebackSettled():
             return {"settled_as": event.outcome, "settled_reference": event.reference}
 

@@ -22,7 +22,6 @@ from app.writebacks.commands import (
     ConfirmCopy,
     MarkUnknown,
     RecordFiled,
-    RecordOverride,
     RecordRestored,
     RegenerateWrite,
     ResumeWrite,
@@ -161,16 +160,9 @@ class WritebackCommands:
         return is_as_shown
 
     def supersede(
-        self,
-        tx: Connection,
-        tenant_id: TenantId,
-        writeback_id: WritebackId,
-        command: SupersedeWrite | RecordOverride,
-        now: datetime,
+        self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, command: SupersedeWrite, now: datetime
     ) -> None:
         """Record that another write took this one's place in the chart, in the transaction that verified the other.
-
-        Or that the EHR did not let it: both count there now, and the signer is told.
 
         The log is held already. One that a person has ended, or that stands nowhere, is left as it is.
         """

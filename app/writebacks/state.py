@@ -61,6 +61,10 @@ NO_LAUNCH = LaunchId("")
 RESTORED = "database_restored"
 # The EHR answered 202: it took the write, and may file it whenever it likes (C04).
 ACCEPTED_NOT_FILED = "accepted_not_filed"
+# A later version takes its place, and the EHR still shows it as current beside that one: nobody changed it there.
+LEFT_CURRENT = "left_current"
+# How a new document takes the place of an earlier one, which stays where it is.
+REPLACED = "replaced"
 # Parked because so many sends had no clear answer.
 MANUAL = "manual"
 S = Stage
@@ -93,7 +97,8 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
         S.SUPERSEDED,
     ),  # from `parked`: only if parked from `verified`
     # From `parked`, both: only if parked from `verified`, while its Provenance waits for somebody.
-    WritebackOverridden: (IN_CHART | {S.PARKED}, S.OVERRIDDEN),
+    # From `superseded`: where the EHR goes on showing it as current.
+    WritebackOverridden: (IN_CHART | {S.PARKED, S.SUPERSEDED}, S.OVERRIDDEN),
     WritebackWentMissing: (frozenset({S.VERIFIED, S.DRIFTED, S.OVERRIDDEN, S.PARKED}), S.MISSING),
     WritebackRestored: (frozenset({S.DRIFTED, S.OVERRIDDEN, S.MISSING}), S.VERIFIED),
     WritebackSettled: (frozenset({S.PARKED, S.DRIFTED, S.OVERRIDDEN, S.MISSING, S.REJECTED}), S.SETTLED),
@@ -132,6 +137,9 @@ class WritebackState(NamedTuple):
     # What a person did to it in the EHR, who the EHR says it was, and whose right to read found it.
     change_there: str = ""
     changed_by: str = ""
+    # The later write that took its place, and how.
+    superseded_by: str = ""
+    superseded_how: str = ""
     read_under: str = ""
     settled_as: str = ""
     settled_reference: str = ""
@@ -193,6 +201,11 @@ class WritebackState(NamedTuple):
         """
         is_create = isinstance(self.order, WritebackQueued) and self.order.interaction == "create"
         return is_create and self.parked_from in (S.SENDING, S.OUTCOME_UNKNOWN, S.FILED)
+
+    @property
+    def is_left_current(self) -> bool:
+        """Whether it stands there as it was filed, and as current, although a later version takes its place."""
+        return self.stage is S.OVERRIDDEN and self.change_there == LEFT_CURRENT
 
     def reached(self, stage: Stage) -> datetime | None:
         """When the write first came to `stage`."""

@@ -12,8 +12,9 @@ from app.chaos.history import Act, Doing, History, Note
 from app.chaos.simulation import played, quiet
 from app.chaos.world import World, fresh_world
 from app.outbox import rows
-from app.reconciliation import held, reconcile
+from app.reconciliation import following, held, reconcile
 from app.reconciliation.reconcile import Reconciliation
+from app.tenants import habits
 from app.writebacks import absence, ledger
 from app.writebacks.commands import BeginAttempt, RecordReadBack
 from app.writebacks.handlers import WritebackCommands
@@ -106,9 +107,14 @@ def without_minding_a_202(world: World, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(absence, "is_void", lambda *_: False)
 
 
-def without_asking_for_the_original(world: World, patch: pytest.MonkeyPatch) -> None:
+def without_memory(world: World, patch: pytest.MonkeyPatch) -> None:
+    """What an EHR was seen to do is not kept."""
+    patch.setattr(habits, "note", lambda *_: None)
+
+
+def without_looking_at_the_original(world: World, patch: pytest.MonkeyPatch) -> None:
     """What a correction replaces counts no more, because the correction says so."""
-    patch.setattr(held, "left_current", lambda *_, **__: ())
+    patch.setattr(following, "is_current", lambda _: False)
 
 
 SENT_AGAIN = (Act(Doing.WAIT, seconds=150), Act(Doing.SWEEP), Act(Doing.WORK)) * 4
@@ -146,6 +152,12 @@ def called_absent(*acts: Act) -> Histories:
     return lambda _: iter([History(TWO, (*CALLED_ABSENT, *acts), UNFOUND)])
 
 
+def loss_seen_first(_: World) -> Iterator[History]:
+    """A note is stored without our identifier, and the next one so that no search finds it."""
+    acts = (Act(Doing.SIGN), Act(Doing.WORK), Act(Doing.SIGN, note=1), Act(Doing.WORK), *LOOK * 5)
+    yield History(TWO, acts, (Fault("drop_identifier", 0), Fault("unrecognisable_reply_lost", 2)))
+
+
 def killed_over_a_202(world: World) -> Iterator[History]:
     """One 202 was heard; over the next one the worker dies, and the note is filed long after."""
     heard = (Act(Doing.SIGN), Act(Doing.WORK), Act(Doing.SIGN, note=1))
@@ -174,8 +186,10 @@ PLANTED: dict[str, tuple[Mutant, Histories]] = {
         called_absent(*LOSS_SEEN, *OFF, Act(Doing.GIVE_UP), *ON, *CORRECTED),
     ),
     "memory of a 202": (without_minding_a_202, killed_over_a_202),
-    "question for the original": (
-        without_asking_for_the_original,
+    "memory of a lost identifier": (without_memory, loss_seen_first),
+    "memory of the first 202": (without_memory, killed_over_a_202),
+    "look at the original": (
+        without_looking_at_the_original,
         plainly((*SIGN_AND_WORK, *LOOK, *CORRECTED), Fault("replaces_ignored", 2)),
     ),
     "question for the patient": (without_asking_for_the_patient, in_doubt(PLAIN, Act(Doing.MERGE), *SENT_AGAIN)),

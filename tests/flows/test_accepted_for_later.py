@@ -121,5 +121,29 @@ def test_what_was_called_absent_before_the_first_202_is_asked_for_again_and_not_
     assert (chart.writeback().parked_for, chart.writeback().attempts) == ("unproven", 1)
 
 
+@pytest.mark.parametrize(("fault", "there", "sent"), [("commit_then_202", 1, 1), ("answer_202", 0, 1)])
+def test_a_provenance_that_was_accepted_for_later_is_looked_for_and_not_sent_again(
+    service: Service, fault: str, there: int, sent: int
+) -> None:
+    """C04, F17: accepted is not filed, and a second one could stand beside the first."""
+    before, made = count(service, "resources/Provenance"), struck(service, fault)
+    chart = service.signed(ehr=EHR)
+    arm(service, EHR, fault, resource_type="Provenance", times=5)
+
+    pass_time(service, 20, seconds=31)
+
+    assert is_remembered(service)
+    assert chart.writeback().stage is Stage.VERIFIED
+    assert chart.writeback().provenance_settled
+    assert count(service, "resources/Provenance") == before + there
+    assert struck(service, fault) == made + sent
+    expected = "writeback:provenance:filed" if there else "writeback:provenance:refused"
+    assert expected in tags(service, chart)
+
+
+def struck(service: Service, fault: str) -> int:
+    return int(service.ehr.qa(EHR, "faults")["struck"].get(fault, 0))
+
+
 def killed(_self: Any, _tx: Any, _lease: Any, command: Any, *_: Any, **__: Any) -> None:
     raise SystemExit

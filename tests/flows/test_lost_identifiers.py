@@ -24,8 +24,8 @@ pytestmark = pytest.mark.either_database
 EHR, NOTES = "reference", "resources/DocumentReference"
 
 
-def count(service: Service) -> int:
-    return len(service.ehr.qa(EHR, NOTES))
+def count(service: Service, what: str = NOTES) -> int:
+    return len(service.ehr.qa(EHR, what))
 
 
 def filed_and_forgotten(service: Service, monkeypatch: pytest.MonkeyPatch, rewrite: str = "") -> OpenChart:
