@@ -56,12 +56,14 @@ def show() -> ResponseReturnValue:
 def end(writeback_id: str) -> ResponseReturnValue:
     """The signer ends it."""
     note, launch, parts = required_note(), current_launch(), collaborators()
+    which = WritebackId(writeback_id)
     with parts.database.read() as tx:
-        if writeback_id not in _writes(tx, note):
-            raise NotFound("There is no such write of this note.", "Go back to the note.")
+        order = load(tx, launch.tenant_id, which).order
+    if order is None or order.note_id != note.note_id:
+        raise NotFound("There is no such write of this note.", "Go back to the note.")
     parts.stopped.end(
         launch.tenant_id,
-        WritebackId(writeback_id),
+        which,
         request.form.get("ending", ""),
         Person.SIGNER,
         actor=launch.actor,

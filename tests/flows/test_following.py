@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import requests
 from click.testing import CliRunner
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.administrators.roles import Role
 from app.cli import reconcile as reconcile_command
+from app.projections.tables import write_status
 from app.reconciliation.tables import followed
 from app.tenants.registrations import BackendReading, Callbacks
 from app.tenants.tables import grants
@@ -256,6 +257,17 @@ def other_clinician(service: Service, chart: OpenChart) -> str:
 
 
 # --- what the signer sees of it, and what ends it
+
+
+def test_an_ending_needs_no_page_that_was_opened_before(service: Service, chart: OpenChart) -> None:
+    """I7: what is on record counts, and not how far a page has read it."""
+    edit(service, "edit_text", place(chart), text="<p>Changed by a colleague.</p>", by=other_clinician(service, chart))
+    look(service)
+    written = chart.note().state.signed.writeback_id
+    with service.parts.database.write() as tx:
+        tx.execute(delete(write_status).where(write_status.c.writeback_id == written))
+
+    assert chart.post(f"/note/stopped/{written}", ending="accept").status_code == 303
 
 
 def test_the_signer_reads_what_became_of_the_note_and_accepts_it(service: Service, chart: OpenChart) -> None:
