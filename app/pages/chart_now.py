@@ -40,7 +40,10 @@ SEE = {
     Stage.OVERRIDDEN: "Look whether you agree. If you do, say so here. If not, change it in {ehr}.",
     Stage.MISSING: "Look for it in the chart. Ask your administrator whether {ehr} was restored from a backup.",
 }
-SEE_BOTH = "Mark this one in {ehr} as replaced, or retract it here. If it may stay as it is, say so."
+SEE_BOTH = (
+    "Mark this one in {ehr} as replaced, or retract it on the note's page, under All versions. "
+    "If it may stay as it is, say so here."
+)
 COUNTS_LATER = "Not this one. But whoever opens it in {ehr} is not told so there."
 SEE_DELETED = "Look whether you agree. If you do, say so here. If not, write it again in {ehr}."
 STAYED = (

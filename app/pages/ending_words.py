@@ -29,13 +29,20 @@ OF_RETRACTION = WORDS | {
     ),
     Ending.ABANDON: ("Give the retraction up", "Nothing is sent any more. The note stays in the chart as it is there."),
 }
+# Of an earlier version that the EHR still shows as current.
+OF_LEFT_CURRENT = WORDS | {
+    Ending.ACCEPT: (
+        "It may stay as it is",
+        "Nothing is changed in the chart, and Countersign stops following it.",
+    ),
+}
 if missing := set(Ending) - WORDS.keys():
     raise TypeError(f"these endings have no words: {sorted(missing)}")
 
 
 def ending_offers(state: WritebackState, person: Person) -> tuple[EndingOffer, ...]:
     """What this person can do about the write, the best first; one without a button is a hint."""
-    words = OF_RETRACTION if is_retraction(state) else WORDS
+    words = OF_RETRACTION if is_retraction(state) else OF_LEFT_CURRENT if state.is_left_current else WORDS
     return tuple(EndingOffer(one, *words[one]) for one in endings_for(state, person))
 
 

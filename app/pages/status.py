@@ -10,7 +10,7 @@ from app.pages.chart_now import change_and_what_counts, is_gone
 from app.pages.difference_words import what_differs
 from app.pages.screens import Action, Step
 from app.pages.words import clock_time
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.state import ACCEPTED_NOT_FILED, Stage, WritebackState
 
 Line = tuple[tuple[Stage, str], ...]
 
@@ -40,6 +40,7 @@ SENTENCES = {
     Stage.MISSING: "It was in the chart, and {ehr} does not show it any more. It is not sent again. Look in the chart.",
     Stage.SETTLED: "{ended} It is signed and kept here.",
 }
+ACCEPTED = "{ehr} took this to file it later; it is not in the chart yet. Countersign looks until it is."
 # How a person ended it, by the outcome that was written down.
 ENDED = {
     "filed_by_hand": "You looked, and it is in the chart of {ehr}.",
@@ -90,6 +91,7 @@ PLACES = {
     Stage.SETTLED: "{ehr}: looked at by a person and ended",
 }
 DELETED_PLACE = "{ehr}: was in the chart, and was deleted there by a person"
+LEFT_CURRENT_PLACE = "{ehr}: still shown as current beside a later version"
 # The note itself is done: what waits is the record of who wrote it and what assisted.
 PROVENANCE_WAITS = {
     "reauth": " Its Provenance is still to be filed. Start Countersign again from this chart and it goes on by itself.",
@@ -155,7 +157,11 @@ def status(
     if state.parked_from is Stage.VERIFIED:
         stage, waits = Stage.VERIFIED, PROVENANCE_WAITS[state.parked_for].format(ehr=ehr)
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr)
-    words = WAITING.get(state.postponed_for, sentences[stage]) if stage is Stage.QUEUED else sentences[stage]
+    words = sentences[stage]
+    if stage is Stage.QUEUED:
+        words = WAITING.get(state.postponed_for, words)
+    elif stage is Stage.OUTCOME_UNKNOWN and state.unknown_for == ACCEPTED_NOT_FILED:
+        words = ACCEPTED
     if put_aside and stage in PUT_ASIDE:
         words = f"{PUT_ASIDE[stage]} {WHO_WAKES_IT}"
     sentence = (
@@ -181,6 +187,8 @@ def place(state: WritebackState, *, put_aside: bool) -> str:
     stage = state.in_chart_as or Stage.QUEUED
     if stage is Stage.OVERRIDDEN and is_gone(state):
         return DELETED_PLACE
+    if state.is_left_current:
+        return LEFT_CURRENT_PLACE
     return PLACES[Stage.PARKED if put_aside and stage in WORKING else stage]
 
 

@@ -80,10 +80,10 @@ def what_ends(
 
     `aside`: the writes that were put aside; this page says what to tell the administrator.
     """
-    waits = any(one in aside or endings_for(state, Person.SIGNER) for one, state in states.items())
-    if waits or any(entry.ends_here for entry in entries):
+    waiting = [state for one, state in states.items() if one in aside or endings_for(state, Person.SIGNER)]
+    if any(entry.ends_here for entry in entries) or not all(state.is_left_current for state in waiting):
         return Action("See what you can do", "link", "note/stopped")
-    return None
+    return Action("An earlier version waits for you", "link", "note/stopped") if waiting else None
 
 
 def _writes(tx: Connection, note: ReadNote) -> dict[WritebackId, WritebackState]:
@@ -110,7 +110,7 @@ def _shown(
     to_copy = any(one.value == Ending.COPY for one in offered)
     return StoppedWrite(
         writeback_id=writeback_id,
-        title=f"{entry.kind}: {entry.words}" if entry else _title(state),
+        title=f"{entry.kind}: {entry.words}" if entry else _title(note, state),
         sentence=entry.sentence
         if entry
         else status(state, parts.clock(), ehr, zone, sentences, put_aside=put_aside).sentence,
@@ -130,8 +130,9 @@ def _signed_text(tx: Connection, note: ReadNote, writeback_id: WritebackId) -> s
     return Snapshot.model_validate_json(collaborators().artifacts.open(tx, note.tenant_id, signed.snapshot)).text
 
 
-def _title(state: WritebackState) -> str:
+def _title(note: ReadNote, state: WritebackState) -> str:
     if is_retraction(state):
         return "Your retraction"
-    order = state.order
-    return "Your note" if order is None or order.note_version == 1 else f"Version {order.note_version} of your note"
+    if state.order is None or len(note.state.signatures) == 1:
+        return "Your note"
+    return f"Version {state.order.note_version} of your note"

@@ -254,6 +254,7 @@ def test_a_note_that_was_only_accepted_is_looked_for_until_it_is_filed(service: 
 
     service.work()
     assert chart.writeback().stage is Stage.OUTCOME_UNKNOWN
+    assert "it is not in the chart yet" in chart.get("/note").text
     for _ in range(10):
         service.clock.advance(seconds=10)
         service.work()

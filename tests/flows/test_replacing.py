@@ -57,9 +57,13 @@ def test_an_earlier_version_that_the_ehr_still_shows_as_current_is_put_before_it
     first, second = writes(filed)
     assert in_chart(filed, first)["status"] == in_chart(filed, second)["status"] == "current"
     assert (second.stage, first.stage, first.change_there) == (Stage.VERIFIED, Stage.OVERRIDDEN, "left_current")
+    note = filed.get("/note").text
+    assert "An earlier version waits for you" in note
+    assert "still shown as current beside a later version" in note
+    assert "changed there by a person" not in note
     page = filed.get("/note/stopped").text
-    assert "still shows this one as current" in page
-    assert "Mark this one in" in page
+    for words in ("Version 1 of your note", "still shows this one as current", "Mark this one in", "It may stay as it"):
+        assert words in page
 
 
 def test_the_ehr_is_given_a_while_to_mark_what_was_replaced(service: Service, filed: OpenChart) -> None:
