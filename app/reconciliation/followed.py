@@ -76,9 +76,9 @@ def looked(
 
 
 def look_soon(tx: Connection, writeback_id: WritebackId, now: datetime) -> None:
-    """Another write is to take its place there; the EHR is given a while to show that it did."""
+    """Another write took its place: whether the EHR shows it so is looked at, also where somebody looks just now."""
     which = (table.c.writeback_id == writeback_id) & table.c.next_at.isnot(None)
-    tx.execute(update(table).where(which).values(next_at=now + FIRST_LOOK, checks=0, absences=0))
+    tx.execute(update(table).where(which).values(next_at=now, checks=0, absences=0))
 
 
 def absent(tx: Connection, row: Followed, now: datetime) -> None:

@@ -39,6 +39,8 @@ MOST_FOR_A_TENANT = 20
 LONGEST_RUN = timedelta(seconds=5)
 ABSENCES_NEEDED = 2
 GONE = 410  # HTTP: it was there and was removed on purpose; 404 says neither
+# So long an EHR may take to show that a later document took the place of an earlier one.
+GIVEN_TO_THE_EHR = timedelta(minutes=2)
 NO_READER_FOR = timedelta(days=1)
 UNREADABLE_FOR = timedelta(seconds=LONGEST_ASKED_FOR_SECONDS)
 
@@ -133,7 +135,10 @@ class Following:
             followed.end(tx, row)
             return False
         if state.stage is Stage.SUPERSEDED:
-            return True
+            waits = GIVEN_TO_THE_EHR - (now - (state.since(Stage.SUPERSEDED) or now))
+            if waits > timedelta(0):
+                followed.put_off(tx, row, now, waits)
+            return waits <= timedelta(0)
         waits_for_provenance = state.stage is Stage.VERIFIED and not state.provenance_settled
         is_under_way = waits_for_provenance and not put_aside(tx, {row.writeback_id})
         if state.in_chart_as not in IN_CHART or is_under_way:

@@ -19,7 +19,7 @@ from app.tenants.tenant_log import record
 from app.writebacks.commands import ResumeWrite, SettleWrite, SupersedeWrite
 from app.writebacks.endings import OUTCOMES, REFERENCE, Ending, Person, endings_for
 from app.writebacks.handlers import WritebackCommands, load
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.state import REPLACED, Stage, WritebackState
 
 Ring = Callable[[Partition], object]
 # A person says that it, or what the EHR made of it, is in the chart.
@@ -86,9 +86,9 @@ class Stopped:
     def _take_its_place(
         self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, state: WritebackState
     ) -> None:
-        """What was to take another's place stands there by a person's word; the other one is looked at soon."""
+        """What was to take another document's place stands there, by a person's word; that one is looked at soon."""
         order, now = state.queued, self._clock()
-        if order.supersedes and state.stage in (Stage.PARKED, Stage.DRIFTED):
+        if order.supersedes == REPLACED and state.stage in (Stage.PARKED, Stage.DRIFTED):
             original = WritebackId(order.follows)
             self._writebacks.supersede(tx, tenant_id, original, SupersedeWrite(writeback_id, order.supersedes), now)
             followed.look_soon(tx, original, now)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.reconciliation.followed import FIRST_LOOK
+from app.ids import WritebackId
+from app.reconciliation.followed import look_soon
+from app.reconciliation.following import GIVEN_TO_THE_EHR
 from app.writebacks.endings import Person
 from app.writebacks.state import Stage
 from tests.flows.test_changing import correct, filed, in_chart, retract, writes
@@ -25,7 +27,7 @@ def corrected(service: Service, chart: OpenChart, *faults: str) -> None:
     for fault in ("replaces_ignored", *faults):
         arm(service, EHR, fault)
     correct(chart)
-    pass_time(service, 3, seconds=31)
+    pass_time(service, 3, seconds=61)
     look(service)
 
 
@@ -74,12 +76,33 @@ def test_the_ehr_is_given_a_while_to_mark_what_was_replaced(service: Service, fi
     assert service.parts.following.sweep() == 0
     mark_as_replaced(service, filed)
 
-    service.clock.advance(seconds=FIRST_LOOK.total_seconds())
+    service.clock.advance(seconds=GIVEN_TO_THE_EHR.total_seconds() + 1)
     assert service.parts.following.sweep() > 0
     service.clock.advance(seconds=timedelta(days=3).total_seconds())
     service.parts.following.sweep()
 
     assert [one.stage for one in writes(filed)] == [Stage.SUPERSEDED, Stage.VERIFIED]
+
+
+def test_whoever_looks_while_it_is_replaced_does_not_put_the_look_off_for_a_month(
+    service: Service, filed: OpenChart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7: the answer of a look that had begun before is about what was before."""
+    arm(service, EHR, "replaces_ignored")
+    following = service.parts.following
+    ask, original = following._ask, WritebackId(filed.note().state.signed.writeback_id)
+
+    def replaced_meanwhile(row: Any, state: Any) -> Any:
+        answer = ask(row, state)
+        with service.parts.database.write() as tx:
+            look_soon(tx, original, service.clock())
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(following, "_ask", replaced_meanwhile)
+        look(service)
+
+    assert service.parts.following.sweep() > 0  # at once, and not in the time that an unchanged note is given
 
 
 def mark_as_replaced(service: Service, chart: OpenChart) -> None:
@@ -161,6 +184,7 @@ def test_what_a_person_did_to_it_is_not_called_nobodys_doing(service: Service, f
     service.ehr.edit(EHR, "DocumentReference", {**there, "subject": {"reference": f"Patient/{other}"}})
 
     for _ in range(3):
+        pass_time(service, 1, seconds=121)
         look(service)
 
     assert writes(filed)[0].change_there == "moved"
@@ -186,6 +210,7 @@ def test_a_correction_that_was_stored_otherwise_and_is_accepted_leaves_none_eith
     assert [one.stage for one in writes(filed)] == [Stage.VERIFIED, Stage.DRIFTED]
 
     end(filed, 1, "accept")
+    pass_time(service, 1, seconds=121)
     look(service)
 
     assert writes(filed)[0].is_left_current
