@@ -10,7 +10,7 @@ from app.reconciliation.followed import look_soon
 from app.reconciliation.following import GIVEN_TO_THE_EHR
 from app.writebacks.endings import Person
 from app.writebacks.state import Stage
-from tests.flows.test_changing import correct, filed, in_chart, retract, writes
+from tests.flows.test_changing import correct, filed, in_chart, replays_to_the_byte, retract, writes
 from tests.flows.test_following import look
 from tests.flows.test_lost_identifiers import as_it_was, count, filed_and_forgotten
 from tests.flows.test_reconciling import arm, pass_time
@@ -153,6 +153,7 @@ def test_its_signer_may_retract_it(service: Service, filed: OpenChart) -> None:
     assert in_chart(filed, writes(filed)[0])["status"] == "entered-in-error"
     assert in_chart(filed, writes(filed)[1])["status"] == "current"
     assert writes(filed)[0].stage is Stage.SUPERSEDED
+    assert replays_to_the_byte(service)
 
 
 def test_what_is_said_of_it_is_true_also_after_the_later_version_was_retracted(
@@ -169,6 +170,41 @@ def test_what_is_said_of_it_is_true_also_after_the_later_version_was_retracted(
     page = filed.get("/note/stopped").text
     assert "still shows this one as current" in page
     assert "version counts" not in page.replace("Which version counts?", "")
+    link = f"/note/retract/{filed.note().state.signatures[0].writeback_id}"
+    assert link in filed.get("/note").text
+    assert filed.post(link, reason="mistake", patient=filed.launch().patient).status_code == 303
+    pass_time(service, 3, seconds=31)
+    assert in_chart(filed, writes(filed)[0])["status"] == "entered-in-error"
+
+
+def test_a_third_version_replaces_the_second_and_leaves_the_first_to_its_signer(
+    service: Service, filed: OpenChart
+) -> None:
+    """C36, F41."""
+    corrected(service, filed)
+    correct(filed, "Cough for seven weeks, dry.")
+    pass_time(service, 3, seconds=61)
+    look(service)
+
+    first, second, third = writes(filed)
+    assert first.is_left_current
+    assert (second.stage, third.stage) == (Stage.SUPERSEDED, Stage.VERIFIED)
+    assert [in_chart(filed, one)["status"] for one in (first, second, third)] == ["current", "superseded", "current"]
+
+
+def test_it_waits_where_its_ehr_lets_nobody_read_it(
+    service: Service, filed: OpenChart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7: and is told as soon as somebody may."""
+    first = writes(filed)[0]
+    with monkeypatch.context() as patched:
+        refuse_to_read(service, patched, first.resource_id)
+        corrected(service, filed)
+        assert writes(filed)[0].stage is Stage.SUPERSEDED
+
+    look(service)
+
+    assert writes(filed)[0].is_left_current
 
 
 def test_what_a_person_did_to_it_is_not_called_nobodys_doing(service: Service, filed: OpenChart) -> None:
