@@ -40,6 +40,10 @@ SENTENCES = {
     Stage.MISSING: "It was in the chart, and {ehr} does not show it any more. It is not sent again. Look in the chart.",
     Stage.SETTLED: "{ended} It is signed and kept here.",
 }
+ACCEPTED_AND_NOT_SEEN = (
+    "{ehr} took this to file it later, and does not show it yet. It may still appear at any time, so it is not sent "
+    "again. Look again later. Copied into the chart now, it may stand there twice."
+)
 ACCEPTED = "{ehr} took this to file it later; it is not in the chart yet. Countersign looks until it is."
 # How a person ended it, by the outcome that was written down.
 ENDED = {
@@ -156,7 +160,8 @@ def status(
     waits = ""
     if state.parked_from is Stage.VERIFIED:
         stage, waits = Stage.VERIFIED, PROVENANCE_WAITS[state.parked_for].format(ehr=ehr)
-    parked = PARKED.get(state.parked_for, "").format(ehr=ehr)
+    is_accepted = state.unknown_for == ACCEPTED_NOT_FILED and state.parked_for == "unproven"
+    parked = (ACCEPTED_AND_NOT_SEEN if is_accepted else PARKED.get(state.parked_for, "")).format(ehr=ehr)
     words = sentences[stage]
     if stage is Stage.QUEUED:
         words = WAITING.get(state.postponed_for, words)

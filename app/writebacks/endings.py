@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.state import ACCEPTED_NOT_FILED, Stage, WritebackState
 
 PARKED_FOR = (
     "reauth",
@@ -102,6 +102,8 @@ def endings_of(state: WritebackState) -> tuple[Ending, ...]:
     if state.stage is not Stage.PARKED:
         return OF_STAGE[state.stage] if state.stage else ()
     endings = OF_PARKED.get(state.parked_for, (E.LOOK_AGAIN, E.ABANDON))
+    if state.unknown_for == ACCEPTED_NOT_FILED and E.LOOK_AGAIN in endings:
+        endings = (E.LOOK_AGAIN, *(one for one in endings if one is not E.LOOK_AGAIN))  # it may still be filed
     if state.parked_from is Stage.VERIFIED:
         return tuple(one for one in endings if one in (E.SIGN_IN, E.SWITCH_ON, E.LOOK_AGAIN))
     return endings

@@ -117,6 +117,10 @@ def test_what_was_accepted_and_does_not_appear_is_given_to_a_person_and_never_se
     state = chart.writeback()
     assert (state.stage, state.parked_for, state.attempts) == (Stage.PARKED, "unproven", 1)
     assert len(our_notes(service, EHR)) <= before + 1
+    page = chart.get("/note/stopped").text
+    assert "It may still appear at any time" in page
+    assert "copy the note into it" not in page
+    assert page.index("Look again</button>") < page.index("It is in the chart</button>")
 
 
 @pytest.mark.either_database

@@ -38,7 +38,7 @@ DONE = {
 
 HABITS: dict[Habit, str] = {
     Habit.DROPS_IDENTIFIERS: "It drops our identifier: first from",
-    Habit.FILES_LATER: "It answers 202 and files later: first",
+    Habit.FILES_LATER: "It answered 202 (accepted, not filed): first",
 }
 if missing := set(Habit) - HABITS.keys():
     raise TypeError(f"these habits of an EHR have no words: {sorted(missing)}")

@@ -40,7 +40,7 @@ STAGES = {
     Stage.COPIED: "Copied",
     Stage.CANCELLED: "Taken back by its signer",
     Stage.SUPERSEDED: "Replaced by a later version",
-    Stage.OVERRIDDEN: "Changed in the EHR",
+    Stage.OVERRIDDEN: "Stands otherwise in the EHR",
     Stage.MISSING: "Not in the chart any more",
     Stage.SETTLED: "Ended by a person",
 }
