@@ -24,6 +24,11 @@ class Later:
         with self._lock:
             self._accepted.append(_Accepted(at, after_requests, file))
 
+    def forget(self) -> None:
+        """What was accepted and is not filed yet never will be."""
+        with self._lock:
+            self._accepted.clear()
+
     def waiting(self) -> int:
         """How many are still to be filed."""
         return len(self._accepted)

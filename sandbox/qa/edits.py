@@ -155,6 +155,7 @@ def _lose(ehr: EHR, edit: Edit) -> list[str]:
 def _restore_backup(ehr: EHR, edit: Edit) -> list[str]:
     if edit.mark is None or edit.mark > ehr.store.mark():
         raise UnusableEdit("say which backup: mark is what POST /qa/<ehr>/backups answered")
+    ehr.later.forget()
     ehr.store.rewind(edit.mark)
     return []
 

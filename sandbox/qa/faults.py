@@ -45,6 +45,13 @@ class Fault(BaseModel):
             raise ValueError(f"no such interaction: {self.interaction}; there are {', '.join(sorted(NAMES))}")
         return self
 
+    @model_validator(mode="after")
+    def _options_are_the_knobs_own(self) -> Self:
+        """What stands in the wrong place would be ignored, and the fault be another than was meant."""
+        if misplaced := sorted(set(self.options) & set(type(self).model_fields)):
+            raise ValueError(f"{', '.join(misplaced)}: beside options, not in them")
+        return self
+
     def applies_to(self, names: frozenset[str], resource_type: str | None) -> bool:
         """Whether this request, by any of its names, is one of those it was armed for."""
         return self.interaction in names and self.resource_type in (None, resource_type)

@@ -100,6 +100,17 @@ def test_a_restore_from_a_backup_forgets_what_came_later(ehr: Asked) -> None:
     assert ehr.ask("GET", f"DocumentReference/{old['id']}").status == 404
 
 
+def test_a_restore_forgets_what_was_accepted_and_not_filed_yet(ehr: Asked) -> None:
+    """B23: a 202 of before the restore is kept by nobody; no note of another day appears."""
+    mark = ehr.ehr.store.mark()
+    ehr.arm("accept_then_file", seconds=60)
+    assert ehr.ask("POST", "DocumentReference", ehr.note()).status == 202
+    ehr.edit("restore_backup", mark=mark)
+    ehr.time.at += 61
+    ehr.sandbox.let_time_pass("reference")
+    assert ehr.ehr.store.mark() == mark
+
+
 @pytest.mark.parametrize(("old_id", "status"), [("kept", 200), ("gone", 404), ("redirected", 301)])
 def test_a_merged_patients_notes_are_in_the_chart_that_survives(ehr: Asked, old_id: str, status: int) -> None:
     """B23: subject changed, Patient.link replaced-by, and the old id as the knob says."""

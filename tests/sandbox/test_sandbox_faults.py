@@ -96,6 +96,14 @@ def test_an_unknown_knob_is_refused_with_the_list_of_knobs(sandbox: RunningSandb
     assert reply.json()["knobs"] == sorted(KNOBS)
 
 
+def test_what_stands_in_the_wrong_place_is_refused_and_not_ignored(sandbox: RunningSandbox) -> None:
+    """B23: `seconds` among the knob's own options would mean the thirty seconds that nobody asked for."""
+    fault = {"interaction": "create", "fault": "accept_then_file", "options": {"seconds": 86400}}
+    reply = requests.post(f"{sandbox.local}/qa/epic/faults", json=fault, timeout=TIMEOUT)
+    assert (reply.status_code, "seconds: beside options" in reply.text) == (422, True)
+    assert sandbox.qa("epic", "faults")["armed"] == []
+
+
 def test_armed_faults_are_shown_and_cleared(sandbox: RunningSandbox) -> None:
     sandbox.arm("epic", interaction="create", fault="hang", times=3)
     shown = sandbox.qa("epic", "faults")
