@@ -75,6 +75,8 @@ def _wrong(state: WritebackState, held: Held, *, is_double: bool) -> str:
         return "" if state.stage in (Stage.OVERRIDDEN, Stage.DRIFTED) else "it is no longer valid there"
     if state.is_left_current:
         return "" if state.superseded_by else "no later version replaces it"
+    if state.is_replaced and state.stage is Stage.VERIFIED:
+        return "a later version replaced it"
     may_be_news = held.touched_by_person or held.patient_was_merged
     if not may_be_news and state.stage in (Stage.OVERRIDDEN, Stage.MISSING):
         return "nobody touched it"

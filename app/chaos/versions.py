@@ -10,8 +10,9 @@ from app.chaos.people import Chart
 from app.chaos.wire import Sent
 from app.chaos.world import World, tenant_of
 from app.notes.reading import load_state
-from app.notes.versions import versions_of
+from app.notes.versions import Version, versions_of
 from app.policy.mutation import Standing
+from app.writebacks.endings import OUTCOMES, Ending
 from app.writebacks.state import LEFT_CURRENT, Stage
 
 NOT_THERE = frozenset({Standing.NOT_FILED, Standing.UNSENT})
@@ -42,7 +43,7 @@ def _of_note(world: World, tx: Connection, chart: Chart, sent: Sequence[Sent]) -
             what = f"it counts as {version.standing}, and is in the chart"
             yield Violation("I7", version.writeback_id, what, "lost")
     for (before, earlier), (later, _) in pairwise(there):
-        if before.write.change_there == LEFT_CURRENT or later.write.stage in (Stage.DRIFTED, Stage.SETTLED):
+        if before.write.change_there == LEFT_CURRENT or later.write.stage is Stage.DRIFTED or _was_given_up(later):
             continue  # its signer is told, and decides, or has decided
         ordered = world.sequence_of(later.writeback_id, "writeback:queued")
         for one in earlier:
@@ -50,6 +51,10 @@ def _of_note(world: World, tx: Connection, chart: Chart, sent: Sequence[Sent]) -
         if not all(one.is_lost_sight_of for one in earlier):
             what = "it stands in the chart beside an earlier version of the note"
             yield Violation("I1", later.writeback_id, what, "duplicated")
+
+
+def _was_given_up(version: Version) -> bool:
+    return version.write.stage is Stage.SETTLED and version.write.settled_as == OUTCOMES[Ending.ABANDON]
 
 
 def _stands(world: World, sent: Sent) -> bool:

@@ -14,6 +14,7 @@ REASONS: dict[Reason, str] = {
     Reason.WRONG_PATIENT: "the note is about another patient",
     Reason.WRONG_VISIT: "the note belongs to another visit",
     Reason.DUPLICATE: "the same note was written twice",
+    Reason.REPLACED: "a later version takes its place",
 }
 if missing := set(Reason) - REASONS.keys():
     raise TypeError(f"these reasons for a change have no words: {sorted(missing)}")

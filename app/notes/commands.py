@@ -63,6 +63,7 @@ class Reason(StrEnum):
     WRONG_PATIENT = "wrong_patient"
     WRONG_VISIT = "wrong_visit"
     DUPLICATE = "duplicate"
+    REPLACED = "replaced"
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,12 @@ IN_DOUBT_AGAIN = {Standing.UNSENT: Standing.ON_ITS_WAY, Standing.NOT_FILED: Stan
 
 @dataclass(frozen=True)
 class Version:
-    """One signature of a note, and the write that carries it; `retraction` is the write that takes it back."""
+    """One signature of a note, and the write that carries it; `retraction` is the write that takes it back, if any."""
 
     signed: NoteSigned
     write: WritebackState
     retraction: WritebackState | None = None
+    retraction_id: WritebackId | None = None
     # It was called absent by a search that has turned out to say nothing (F25).
     may_have_arrived: bool = False
 
@@ -64,10 +65,17 @@ class Version:
     @property
     def standing(self) -> Standing:
         """Where it stands, for whoever wants to change it."""
-        if self.retraction and standing_of_write(self.retraction) is not Standing.NOT_FILED:
+        if self.retraction and not did_not_hold(self.retraction):
             return Standing.RETRACTED
         standing = standing_of_write(self.write)
         return IN_DOUBT_AGAIN.get(standing, standing) if self.may_have_arrived else standing
+
+
+def did_not_hold(retraction: WritebackState) -> bool:
+    """Whether it ended without the note being marked in the chart, by its signer's word if it was sent."""
+    accepted_as_it_stands = retraction.stage is Stage.SETTLED and retraction.settled_as == ACCEPTED
+    was_undone = accepted_as_it_stands and "status" in retraction.differences
+    return was_undone or standing_of_write(retraction) is Standing.NOT_FILED
 
 
 def standing_of_write(write: WritebackState) -> Standing:
@@ -103,15 +111,11 @@ def original_of(versions: tuple[Version, ...]) -> Version:
 
 def _version(tx: Connection, tenant_id: TenantId, signed: NoteSigned, retracted: dict[str, NoteRetracted]) -> Version:
     write = load(tx, tenant_id, WritebackId(signed.writeback_id))
-    taking_back = _taking_back(tx, tenant_id, signed, retracted)
-    return Version(signed, write, taking_back, absence.may_have_been_void(tx, tenant_id, write))
-
-
-def _taking_back(
-    tx: Connection, tenant_id: TenantId, signed: NoteSigned, retracted: dict[str, NoteRetracted]
-) -> WritebackState | None:
-    found = retracted.get(signed.writeback_id)
-    return load(tx, tenant_id, WritebackId(found.writeback_id)) if found else None
+    may_have_arrived = absence.may_have_been_void(tx, tenant_id, write)
+    if signed.writeback_id not in retracted:
+        return Version(signed, write, may_have_arrived=may_have_arrived)
+    taken_back_by = WritebackId(retracted[signed.writeback_id].writeback_id)
+    return Version(signed, write, load(tx, tenant_id, taken_back_by), taken_back_by, may_have_arrived)
 
 
 def _stage(write: WritebackState) -> Stage:

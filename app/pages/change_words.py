@@ -23,11 +23,13 @@ REASONS: Mapping[Reason, str] = {
     Reason.WRONG_PATIENT: "It is about another patient",
     Reason.WRONG_VISIT: "It belongs to another visit",
     Reason.DUPLICATE: "It was written twice",
+    Reason.REPLACED: "A later version takes its place",
 }
 # Which reasons each page offers, the commonest first; what is about another patient is retracted, never corrected.
 TO_CORRECT = (Reason.MISTAKE, Reason.OMISSION, Reason.NEW_INFORMATION, Reason.PATIENT_REQUEST)
 TO_ADD = (Reason.OMISSION, Reason.NEW_INFORMATION, Reason.PATIENT_REQUEST)
 TO_RETRACT = (Reason.WRONG_PATIENT, Reason.WRONG_VISIT, Reason.DUPLICATE, Reason.MISTAKE)
+TO_RETRACT_EARLIER = (Reason.REPLACED, *TO_RETRACT)
 # The sentences about the write that retracts a note.
 RETRACTING: Mapping[Stage, str] = {
     Stage.QUEUED: "You retracted this note. Waiting to tell {ehr}.",

@@ -70,18 +70,17 @@ def _line(read: ReadNote, version: Version, ehr: str, signed_at: str, aside: Col
     return VersionLine(
         title=f"Version {version.signed.note_version}: {VERSIONS[version.signed.kind].lower()}",
         signed_at=signed_at,
-        place=_place(read, version, aside).format(ehr=ehr),
+        place=_place(version, aside).format(ehr=ehr),
         reference=f"DocumentReference/{version.write.resource_id}" if version.write.resource_id else "",
         retract=_retract(read, version, ehr),
     )
 
 
-def _place(read: ReadNote, version: Version, aside: Collection[WritebackId]) -> str:
+def _place(version: Version, aside: Collection[WritebackId]) -> str:
     """Where it stands, or where the retraction of it does."""
     if version.standing is not Standing.RETRACTED or version.retraction is None:
         return place(version.write, put_aside=version.writeback_id in aside)
-    retractions = {one.retracts: WritebackId(one.writeback_id) for one in read.state.retractions}
-    return retracted_place(version.retraction, put_aside=retractions[version.writeback_id] in aside)
+    return retracted_place(version.retraction, put_aside=version.retraction_id in aside)
 
 
 def _retract(read: ReadNote, version: Version, ehr: str) -> Offer | None:

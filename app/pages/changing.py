@@ -10,7 +10,7 @@ from app.ids import WritebackId
 from app.notes.commands import BeginAmendment, CancelNote, DropAmendment, Kind, Reason, RetractNote, WriteAddendum
 from app.notes.plan import ASKED, Plan
 from app.notes.reading import ReadNote
-from app.pages.change_words import KINDS, REASONS, TO_ADD, TO_CORRECT, TO_RETRACT
+from app.pages.change_words import KINDS, REASONS, TO_ADD, TO_CORRECT, TO_RETRACT, TO_RETRACT_EARLIER
 from app.pages.error_pages import quoted_code
 from app.pages.note_page import local, local_now, required_note
 from app.pages.screens import AddendumScreen, ChangeScreen, Option
@@ -82,7 +82,7 @@ def retract(writeback_id: str) -> ResponseReturnValue:
     """Retract it. A second click gives the same answer."""
     parts, launch, note, of = collaborators(), current_launch(), required_note(), WritebackId(writeback_id)
     try:
-        reason = _reason(TO_RETRACT)
+        reason = _reason(TO_RETRACT_EARLIER)
         patient = request.form.get("patient", "")
         command = RetractNote(launch, note.note_id, of, reason, patient, patient_confirmed=is_confirmed(launch))
         retracted = parts.retraction.retract(command)
@@ -128,7 +128,10 @@ def _retract_page(note: ReadNote, of: WritebackId, problem: CountersignError | N
     plan = collaborators().amendments.plan(current_launch(), note, Asked.RETRACT, of)
     may = plan.change.move is Move.SEND and note.state.is_settled
     button = f"Retract as {note.review.draft.clinician.name}"
-    return _page(note, plan, "Retract this note", TO_RETRACT, problem, may=may, button=button, is_final=True)
+    is_earlier = plan.original.write.is_left_current
+    title = "Retract this earlier version" if is_earlier else "Retract this note"
+    reasons = TO_RETRACT_EARLIER if is_earlier else TO_RETRACT
+    return _page(note, plan, title, reasons, problem, may=may, button=button, is_final=True)
 
 
 def _page(

@@ -28,7 +28,7 @@ THERE_COUNTS = "What stands in the chart now counts, and nothing is overwritten.
 # The others: what stands there counts.
 SINCE_THEN = {
     ChangeThere.DELETED: "It is not sent again.",
-    ChangeThere.LEFT_CURRENT: "This one does not count any more.",
+    ChangeThere.LEFT_CURRENT: "Two of them count there.",
 }
 COUNTS = {
     Stage.DRIFTED: "What stands in the chart of {ehr} is what others read. It is not what you signed.",
@@ -40,11 +40,11 @@ SEE = {
     Stage.OVERRIDDEN: "Look whether you agree. If you do, say so here. If not, change it in {ehr}.",
     Stage.MISSING: "Look for it in the chart. Ask your administrator whether {ehr} was restored from a backup.",
 }
+COUNTS_LATER = "The later one, where it stands in the chart. But whoever opens this one in {ehr} is not told so there."
 SEE_BOTH = (
-    "Mark this one in {ehr} as replaced, or retract it on the note's page, under All versions. "
-    "If it may stay as it is, say so here."
+    "If the later version stands in the chart, mark this one in {ehr} as replaced, or retract it on the note's page, "
+    "under All versions. If this one may stay as it is, say so here."
 )
-COUNTS_LATER = "Not this one. But whoever opens it in {ehr} is not told so there."
 SEE_DELETED = "Look whether you agree. If you do, say so here. If not, write it again in {ehr}."
 STAYED = (
     "The patient was merged into another one in {ehr}, or their record was closed. This still stands in the old record."

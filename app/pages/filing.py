@@ -1,6 +1,6 @@
 """The signed note's own page: where it stands, a line that moves by itself, and the copy that some EHRs need."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from app.ids import WritebackId
 from app.notes.events import NoteSigned
 from app.notes.reading import ReadNote
 from app.notes.snapshot import Snapshot
-from app.notes.state import Stage as NoteStage
+from app.notes.versions import Version, did_not_hold, original_of
 from app.outbox.dead_letters import put_aside
 from app.pages.change_words import RETRACTING, retracted_place
 from app.pages.changes_offered import offers, versions
@@ -26,6 +26,7 @@ from app.pages.sessions import collaborators, current_csrf, current_launch, open
 from app.pages.status import Status, status
 from app.pages.stopped import what_ends
 from app.pages.words import banner, full_time
+from app.policy.mutation import Standing
 from app.policy.route import Landing as ChosenLanding
 from app.policy.route import Route
 from app.writebacks.commands import ConfirmCopy
@@ -48,10 +49,11 @@ def note() -> ResponseReturnValue:
 
 @filing.get("/status")
 def moving_status() -> ResponseReturnValue:
-    """The status line alone, for the page that reads it again every second."""
+    """The status line and the versions alone, for the page that reads them again every second."""
     screen = _screen(required_note())
     return jsonify(
         html=render_template("charts/_status.html", screen=screen),
+        versions=render_template("charts/_versions.html", screen=screen),
         place=screen.landing.headline,
         settled=screen.settled,
     )
@@ -81,21 +83,17 @@ def _ordered(state: WritebackState, snapshot: Snapshot) -> ChosenLanding:
 
 
 def _line(
-    read: ReadNote,
-    states: Mapping[WritebackId, WritebackState],
-    aside: Collection[WritebackId],
-    signed_at: datetime,
-    zone: ZoneInfo,
-    ehr: str,
+    versions: tuple[Version, ...], aside: Collection[WritebackId], signed_at: datetime, zone: ZoneInfo, ehr: str
 ) -> Status:
-    """Where the latest signature stands; of a retracted note, where its retraction does."""
-    if read.state.stage is not NoteStage.RETRACTED:
-        latest = WritebackId(_signed(read).writeback_id)
-        return status(states[latest], signed_at, ehr, zone, put_aside=latest in aside)
-    latest = WritebackId(read.state.retractions[-1].writeback_id)
-    line = status(states[latest], signed_at, ehr, zone, RETRACTING, put_aside=latest in aside)
-    place = retracted_place(states[latest], put_aside=latest in aside).format(ehr=ehr)
-    return replace(line, place=place, action=None)
+    """Where the latest signature stands; of a note that was retracted, where its retraction does."""
+    note, latest = original_of(versions), versions[-1]
+    retraction = note.retraction
+    if retraction and not (retraction.stage is Stage.SETTLED and did_not_hold(retraction)):
+        put_aside = note.retraction_id in aside
+        line = status(retraction, signed_at, ehr, zone, RETRACTING, put_aside=put_aside)
+        return replace(line, place=retracted_place(retraction, put_aside=put_aside).format(ehr=ehr), action=None)
+    shown = note if latest.standing is Standing.RETRACTED else latest  # an addendum that was taken back is not the note
+    return status(shown.write, signed_at, ehr, zone, put_aside=shown.writeback_id in aside)
 
 
 def _screen(read: ReadNote) -> FiledScreen:
@@ -107,7 +105,7 @@ def _screen(read: ReadNote) -> FiledScreen:
         snapshot = Snapshot.model_validate_json(parts.artifacts.open(tx, read.tenant_id, signed.snapshot))
     tenant, profile = parts.ehrs.tenant(launch.tenant_id), parts.ehrs.adapter(launch.tenant_id).profile
     state = states[WritebackId(signed.writeback_id)]
-    line = _line(read, states, aside, snapshot.signed_at, tenant.zone, profile.title)
+    line = _line(parts.amendments.versions(read), aside, snapshot.signed_at, tenant.zone, profile.title)
     entries = shown_entries(read, profile.title, aside)
     left = left_before(entries) if state.stage is Stage.CANCELLED and signed.entries else ""
     return FiledScreen(

@@ -26,12 +26,13 @@ from app.reconciliation.compare import Comparison
 from app.reconciliation.followed import Followed
 from app.reconciliation.held import Found
 from app.reconciliation.look import Look, is_doubled, is_known, read, was_doubled
+from app.reconciliation.replacing import take_its_place
 from app.reconciliation.witnesses import is_merged, who_changed
 from app.tenants.ehr import EHRs, Signer
 from app.tenants.reading import Reader, Readers
 from app.writebacks.commands import RecordMissing, RecordOverride, RecordRestored, SupersedeWrite
 from app.writebacks.handlers import WritebackCommands, load
-from app.writebacks.state import IN_CHART, LEFT_CURRENT, REPLACED, Stage, WritebackState
+from app.writebacks.state import IN_CHART, Stage, WritebackState
 from vendors.errors import NotAuthorized, NotFound, TokenRefused, VendorError
 
 MOST_FOR_A_TENANT = 20
@@ -115,8 +116,6 @@ class Following:
         look = self._ask(row, state)
         if look is None:
             return False
-        if state.stage is Stage.SUPERSEDED:
-            return self._replaced(row, state, look)
         if isinstance(look.found, NotFound):
             return self._not_there(row, state, look.found, look.reader)
         news = self._news(row, state, look.found, look)
@@ -131,7 +130,7 @@ class Following:
 
         A Provenance that waits for somebody is not under way, nor is one that was put aside.
         """
-        if state.stage is Stage.SETTLED or (state.stage is Stage.SUPERSEDED and state.superseded_how != REPLACED):
+        if state.stage is Stage.SETTLED or (state.stage is Stage.SUPERSEDED and not state.is_replaced):
             followed.end(tx, row)
             return False
         if state.stage is Stage.SUPERSEDED:
@@ -164,36 +163,15 @@ class Following:
         self._put_off(row, NO_READER_FOR)
         return None
 
-    def _replaced(self, row: Followed, state: WritebackState, look: Look) -> bool:
-        """A later version took its place: it is followed until the EHR shows it so, and else its signer is told.
-
-        FHIR leaves it to the server whether `relatesTo` moves the status of what it names; and one that lost our
-        identifier cannot know which is meant, where that had no id of its own yet at the signature (R4
-        DocumentReference.status).
-        """
-        if isinstance(look.found, NotFound) and look.reader.is_a_visitors:
-            self._put_off(row, NO_READER_FOR)
-            return False
-        if isinstance(look.found, NotFound) or not is_current(look.found.raw):
-            with self._database.write() as tx:
-                followed.end(tx, row)
-            return True
-        comparison = weighed(state.queued, look.found.comparison)
-        news = self._override(row, state, look.found, comparison, look)
-        if comparison.same and not is_doubled(state, look):
-            news = replace(news, change=LEFT_CURRENT, changed_by="")
-        self._record(row, state, news, look, look.found.version)
-        return True
-
     def _not_there(self, row: Followed, state: WritebackState, gone: NotFound, reader: Reader) -> bool:
         """Removed on purpose, or not shown: the latter counts twice asked, and never when a visitor asked (F44)."""
         now, resource_id = self._clock(), state.resource_id or ""
         if gone.status == GONE:
-            known = state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.DELETED
+            known = state.stage is Stage.SUPERSEDED or state.change_there == ChangeThere.DELETED
             deleted = RecordOverride(ChangeThere.DELETED, resource_id, None, (), "", reader.under)
             self._record(row, state, None if known else deleted, Look(reader, gone), None)
             return True
-        if state.stage is Stage.MISSING:
+        if state.stage in (Stage.MISSING, Stage.SUPERSEDED):  # of what does not count any more it is no news
             self._record(row, state, None, Look(reader, gone), None)
             return True
         if gone.status is None or reader.is_a_visitors:
@@ -215,13 +193,30 @@ class Following:
             return None
         # Entered in error is news even where the status is the EHR's own affair.
         is_void_there = state.queued.mutation != "retract" and is_void(found.raw)
+        if state.is_replaced and not twice_now and not is_current(found.raw):
+            if state.stage is Stage.SUPERSEDED:
+                return None
+            if not is_void_there and set(comparison.serious) <= {"status"}:
+                return SupersedeWrite(state.superseded_by, state.superseded_how)  # it was marked at last
         if comparison.same and not twice_now and not is_void_there:
-            return self._of_its_patient(state, found, look.reader)
+            return self._as_signed(row, state, found, look)
         if not twice_now and not twice_before and is_known(state, found, comparison):
             return None
-        if state.is_left_current and not twice_now and comparison.serious == ("status",) and not is_void_there:
-            return SupersedeWrite(state.superseded_by, state.superseded_how)  # it was marked as replaced at last
         return self._override(row, state, found, comparison, look)
+
+    def _as_signed(self, row: Followed, state: WritebackState, found: Found, look: Look) -> Command | None:
+        """It stands as it was signed, and as current; which is wrong once a later version takes its place.
+
+        FHIR leaves it to the server whether `relatesTo` moves the status of what it names; and one that lost our
+        identifier cannot know which is meant, where that had no id of its own yet at the signature (R4
+        DocumentReference.status).
+        """
+        if not state.is_replaced:
+            return self._of_its_patient(state, found, look.reader)
+        if state.is_left_current:
+            return None
+        left = self._override(row, state, found, found.comparison, look)
+        return replace(left, change=ChangeThere.LEFT_CURRENT, differences=(), changed_by="")
 
     def _of_its_patient(self, state: WritebackState, found: Found, reader: Reader) -> Command | None:
         """It stands as it was signed; but under a patient's record that may be another one's now (F43)."""
@@ -230,8 +225,7 @@ class Following:
         if merged:
             args = (found.resource_id, found.version, (), "", reader.under, found.raw)
             return None if was_merged and not state.differences else RecordOverride(ChangeThere.MERGED, *args)
-        # What is as it was filed is left current all the same.
-        if state.in_chart_as is Stage.VERIFIED or state.is_left_current or (was_merged and merged is None):
+        if state.in_chart_as is Stage.VERIFIED or (was_merged and merged is None):
             return None
         return RecordRestored(found.resource_id, found.version, reader.under, found.raw)
 
@@ -259,7 +253,10 @@ class Following:
         now = self._clock()
         with self._database.write() as tx:
             if command:
-                self._writebacks.by_sweeper(tx, row.tenant_id, row.writeback_id, state.version, command, now)
+                whose = (row.tenant_id, row.writeback_id)
+                is_recorded = self._writebacks.by_sweeper(tx, *whose, state.version, command, now)
+                if is_recorded and isinstance(command, RecordRestored):
+                    take_its_place(tx, self._writebacks, *whose, state.queued, now)
             if look.is_other and isinstance(look.found, Found):
                 followed.stands_at(tx, row, f"{state.queued.resource_type}/{look.found.resource_id}")
             followed.looked(tx, row, now, version, look.reader.under, is_news=command is not None)

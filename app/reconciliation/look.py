@@ -6,7 +6,7 @@ Reads, and never writes.
 from dataclasses import dataclass
 
 from app.reconciliation import held
-from app.reconciliation.changes import ChangeThere, is_void
+from app.reconciliation.changes import ChangeThere, is_current, is_void
 from app.reconciliation.compare import Comparison
 from app.reconciliation.held import Found
 from app.tenants.reading import Reader
@@ -43,14 +43,14 @@ def read(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload:
 
 
 def _copies(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> list[Found]:
-    """The other copies that stand there. Whoever may not search is told of none, unless one was seen before."""
+    """The other copies that count there. Whoever may not search is told of none, unless one was seen before."""
     try:
         found = held.twins(adapter, reader.transport, state, payload)
     except (NotAuthorized, Unsupported):
         if was_doubled(state):
             raise
         return []
-    return [one for one in found if not is_void(one.raw)]
+    return [one for one in found if (is_current(one.raw) if state.is_replaced else not is_void(one.raw))]
 
 
 def was_doubled(state: WritebackState) -> bool:

@@ -17,12 +17,12 @@ from app.artifacts.store import ArtifactStore
 from app.clock import Clock
 from app.db import Database
 from app.errors import ClientRefused, NeedsSignIn, TryAgain
-from app.ids import WritebackId
 from app.outbox import rows as outbox
 from app.outbox.pace import Pace
 from app.outbox.pause import PATIENCE, pause_after
 from app.outbox.rows import Lease
 from app.reconciliation import followed, held
+from app.reconciliation.replacing import take_its_place
 from app.tenants import habits
 from app.tenants.ehr import EHRs
 from app.tenants.habits import Habit, Seen
@@ -33,7 +33,6 @@ from app.writebacks.commands import (
     ParkWrite,
     RecordFiled,
     RecordReadBack,
-    SupersedeWrite,
     park_without_grant,
 )
 from app.writebacks.handlers import WritebackCommands
@@ -116,10 +115,8 @@ class Reconciliation:
             if "identifier" in checked.differences:
                 first = Seen(order.resource_type, lease.writeback_id, now)
                 habits.note(tx, lease.tenant_id, Habit.DROPS_IDENTIFIERS, first)
-            if checked.same and order.supersedes:
-                original, command = WritebackId(order.follows), SupersedeWrite(lease.writeback_id, order.supersedes)
-                self._writebacks.supersede(tx, lease.tenant_id, original, command, now)
-                followed.look_soon(tx, original, now)
+            if checked.same:
+                take_its_place(tx, self._writebacks, lease.tenant_id, lease.writeback_id, order, now)
 
     def _not_there(self, lease: Lease, state: WritebackState, asked_at: datetime) -> None:
         """Count this absence; an early one says nothing, because the EHR may still be executing or indexing it."""

@@ -11,19 +11,23 @@ from app.ids import LaunchId, TenantId, WritebackId
 from app.outbox import rows as outbox
 from app.outbox.dead_letters import revive
 from app.outbox.rows import Partition
-from app.reconciliation import followed
+from app.reconciliation import followed, followers
+from app.reconciliation.changes import ChangeThere
+from app.reconciliation.replacing import take_its_place
 from app.tenants import launches
 from app.tenants.ehr import Signer
 from app.tenants.events import TenantWriteWoken
 from app.tenants.tenant_log import record
-from app.writebacks.commands import ResumeWrite, SettleWrite, SupersedeWrite
+from app.writebacks.commands import ResumeWrite, SettleWrite
 from app.writebacks.endings import OUTCOMES, REFERENCE, Ending, Person, endings_for
 from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import REPLACED, Stage, WritebackState
 
 Ring = Callable[[Partition], object]
 # A person says that it, or what the EHR made of it, is in the chart.
-STANDS_THERE = frozenset({Ending.IN_CHART, Ending.ACCEPT})
+STANDS_THERE = frozenset({Ending.IN_CHART, Ending.COPY, Ending.ACCEPT})
+# Unless it was taken away there, and that is right.
+AWAY = frozenset({ChangeThere.DELETED, ChangeThere.INVALIDATED, ChangeThere.MOVED, ChangeThere.REPLACED})
 MOVED_ON = "This does not wait for you any more."
 WHERE_NOW = "Look again where it stands now."
 
@@ -59,6 +63,8 @@ class Stopped:
             chosen = next((one for one in endings_for(state, person) if one == ending), None)
             if chosen is None:
                 raise BadInput(MOVED_ON, WHERE_NOW)
+            if chosen is Ending.ACCEPT and state.is_left_current:
+                _require_no_change(tx, tenant_id, writeback_id, state)
             if chosen is Ending.LOOK_AGAIN:
                 self._look_again(tx, tenant_id, writeback_id, state, actor, launch_id)
             elif chosen in OUTCOMES:
@@ -86,12 +92,9 @@ class Stopped:
     def _take_its_place(
         self, tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, state: WritebackState
     ) -> None:
-        """What was to take another document's place stands there, by a person's word; that one is looked at soon."""
-        order, now = state.queued, self._clock()
-        if order.supersedes == REPLACED and state.stage in (Stage.PARKED, Stage.DRIFTED):
-            original = WritebackId(order.follows)
-            self._writebacks.supersede(tx, tenant_id, original, SupersedeWrite(writeback_id, order.supersedes), now)
-            followed.look_soon(tx, original, now)
+        """What was to take another document's place stands there, by a person's word."""
+        if state.queued.supersedes == REPLACED and state.change_there not in AWAY:
+            take_its_place(tx, self._writebacks, tenant_id, writeback_id, state.queued, self._clock())
 
     def _look_again(
         self,
@@ -108,6 +111,12 @@ class Stopped:
             self._writebacks.by_person(tx, tenant_id, writeback_id, command, actor, now)
         else:
             followed.hasten_write(tx, tenant_id, writeback_id, now)
+
+
+def _require_no_change(tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, state: WritebackState) -> None:
+    """What its signer has retracted meanwhile cannot stay as it is. Raises `BadInput`."""
+    if followers.wait(tx, tenant_id, state.queued.note_id, writeback_id):
+        raise BadInput("A change of yours is on its way for this one.", "See on the note's page what becomes of it.")
 
 
 def _under(tx: Connection, state: WritebackState, launch_id: LaunchId | None) -> LaunchId:

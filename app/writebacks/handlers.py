@@ -164,10 +164,11 @@ class WritebackCommands:
     ) -> None:
         """Record that another write took this one's place in the chart, in the transaction that verified the other.
 
-        The log is held already. One that a person has ended, or that stands nowhere, is left as it is.
+        The log is held already. One that a person has ended, or that stands nowhere, is left as it is; so is one of
+        which that is known, whatever became of it since.
         """
         state = load(tx, tenant_id, writeback_id)
-        if state.is_in_chart:
+        if state.is_in_chart and state.superseded_by != command.by:
             self._carry_out(tx, tenant_id, writeback_id, state, command, WORKER, now)
 
     def supersede_offer(

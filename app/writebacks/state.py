@@ -203,6 +203,11 @@ class WritebackState(NamedTuple):
         return is_create and self.parked_from in (S.SENDING, S.OUTCOME_UNKNOWN, S.FILED)
 
     @property
+    def is_replaced(self) -> bool:
+        """Whether a later version took its place in the chart, which leaves it where it is; whatever came since."""
+        return self.superseded_how == REPLACED
+
+    @property
     def is_left_current(self) -> bool:
         """Whether it stands there as it was filed, and as current, although a later version takes its place."""
         return self.stage is S.OVERRIDDEN and self.change_there == LEFT_CURRENT

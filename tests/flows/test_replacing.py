@@ -64,7 +64,7 @@ def test_an_earlier_version_that_the_ehr_still_shows_as_current_is_put_before_it
     assert "still shown as current beside a later version" in note
     assert "changed there by a person" not in note
     page = filed.get("/note/stopped").text
-    for words in ("Version 1 of your note", "still shows this one as current", "Mark this one in", "It may stay as it"):
+    for words in ("Version 1 of your note", "still shows this one as current", "mark this one in", "It may stay as it"):
         assert words in page
 
 

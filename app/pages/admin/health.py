@@ -19,7 +19,12 @@ from app.tenants.traces import COMPLETED
 from app.writebacks.state import Stage
 
 # What a person has to look at; everything else goes on by itself or is done.
-STUCK = {Stage.PARKED: "parked", Stage.REJECTED: "refused by the EHR", Stage.DRIFTED: "different in the chart"}
+STUCK = {
+    Stage.PARKED: "parked",
+    Stage.REJECTED: "refused by the EHR",
+    Stage.DRIFTED: "different in the chart",
+    Stage.MISSING: "missing from the chart",
+}
 
 
 class Healths:
