@@ -11,6 +11,7 @@ from tests.e2e.charts import (
     Charts,
     document_of,
     draft_in_chart,
+    draft_in_window,
     edit,
     last_plan_line,
     open_in_chart,
@@ -53,6 +54,21 @@ def test_a_note_goes_from_draft_to_verified_in_the_epic_chart_without_a_reload(
     expect(in_chart.locator(".author")).to_have_text(chart.clinician_name)
     expect(in_chart.locator(".doc-status")).to_have_text("Signed")
     expect(in_chart).to_contain_text(WRITTEN)
+
+
+def test_who_comes_back_to_the_page_sees_what_became_of_the_note_meanwhile(page: Page, charts: Charts) -> None:
+    """I7: it was settled, and asked no more; what stands in the chart may be something else by now."""
+    app = draft_in_window(page, charts.fresh())
+    sign(app)
+    reach(app, "Verified")
+    news = {"html": "<p data-sentence>It was changed in Epic.</p>", "versions": "<h2>All versions</h2>"}
+    page.route("**/note/status", lambda route: route.fulfill(json=news | {"place": "Changed", "settled": True}))
+
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+    expect(app.locator("[data-sentence]")).to_have_text("It was changed in Epic.")
+    expect(app.locator("#versions")).to_contain_text("All versions")
+    expect(app.locator(".landing-headline")).to_contain_text("Changed")
 
 
 def test_every_step_after_signing_says_when_it_happened(page: Page, charts: Charts) -> None:

@@ -26,7 +26,7 @@ def hold(held: list[Route]) -> Callable[[Route], None]:
 
 def status(more: str = "") -> dict[str, object]:
     """What the server answers while a note is on its way."""
-    return {"html": f"{STATUS}<p>{more}</p>", "place": "In the chart", "settled": False}
+    return {"html": f"{STATUS}<p>{more}</p>", "versions": "", "place": "In the chart", "settled": False}
 
 
 def asked(page: Page, held: list[Route]) -> Route:
