@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from app.chaos.ehr import Held
 from app.chaos.history import Doing
-from app.chaos.invariants import Violation, made_by
-from app.chaos.people import Chart, People
+from app.chaos.invariants import Violation, is_unrecognisable, made_by
+from app.chaos.people import Chart, People, signed_writes
 from app.chaos.processes import Processes
 from app.chaos.wire import Sent
 from app.chaos.world import World, tenant_of
@@ -37,8 +37,16 @@ def look_again(world: World, people: People, processes: Processes) -> None:
             for chart in people.charts:
                 followed.hasten_tenant(tx, tenant_of(chart.visit.ehr), world.parts.clock())
         processes.do(world.parts.following.sweep)
+        processes.until_nothing_is_due()  # what was not shown and is there now goes on
         world.time.pass_by(BETWEEN.total_seconds())
     processes.do(partial(catch_up, world.parts.database))
+
+
+def is_awaited(world: World, charts: Sequence[Chart]) -> bool:
+    """Whether some write stopped, or was ended, that the EHR may show yet."""
+    with world.moments.uncounted(), world.parts.database.read() as tx:
+        of = [(tenant_of(chart.visit.ehr), chart) for chart in charts]
+        return any(load(tx, at, one).may_still_appear for at, chart in of for one in signed_writes(tx, at, chart))
 
 
 def is_told(world: World, charts: Sequence[Chart], sent: Sequence[Sent]) -> Iterator[Violation]:
@@ -53,7 +61,10 @@ def _told_of(
     world: World, tx: Connection, chart: Chart, writeback_id: WritebackId, sent: Sequence[Sent]
 ) -> Iterator[Violation]:
     state = load(tx, tenant_of(chart.visit.ehr), writeback_id)
-    made = made_by([one for one in sent if one.writeback_id == writeback_id])
+    mine = [one for one in sent if one.writeback_id == writeback_id]
+    made = made_by(mine)
+    if state.may_still_appear and any(_can_be_seen(world, one) for one in mine):
+        yield Violation("I7", writeback_id, f"it is {state.stage} as never seen, and stands there", "lost")
     if state.stage not in IN_CHART or not made:
         return
     named = next((one for one in made if one.resource_id == state.resource_id), None)
@@ -63,6 +74,12 @@ def _told_of(
     is_double = sum(world.ehrs.held(one).is_live for one in made) > 1
     if wrong := _wrong(state, world.ehrs.held(named), is_double=is_double):
         yield Violation("I7", writeback_id, f"it is said to be {state.stage} {state.change_there}, and {wrong}")
+
+
+def _can_be_seen(world: World, sent: Sent) -> bool:
+    """Whether the EHR has made it, and whoever looks for it in this chart finds it there."""
+    held = [world.ehrs.held(one) for one in made_by([sent])]
+    return any(one.is_live and not one.patient_was_merged for one in held) and not is_unrecognisable(world, sent)
 
 
 def _wrong(state: WritebackState, held: Held, *, is_double: bool) -> str:
@@ -75,6 +92,8 @@ def _wrong(state: WritebackState, held: Held, *, is_double: bool) -> str:
         return "" if state.stage in (Stage.OVERRIDDEN, Stage.DRIFTED) else "it is no longer valid there"
     if state.is_left_current:
         return "" if state.superseded_by else "no later version replaces it"
+    if state.change_there == ChangeThere.CAME_LATE:
+        return "" if state.settled_as else "nobody had ended it"
     if state.is_replaced and state.stage is Stage.VERIFIED:
         return "a later version replaced it"
     may_be_news = held.touched_by_person or held.patient_was_merged

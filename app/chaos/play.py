@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import select, update
 
-from app.chaos.aftermath import THERE, is_told, look_again
+from app.chaos.aftermath import THERE, is_awaited, is_told, look_again
 from app.chaos.ehr import CLINICIANS, SIGNED_AT
 from app.chaos.faults import FORGED, Moment
 from app.chaos.history import Act, Doing, History
@@ -73,12 +73,13 @@ class _Play:
             self._processes.do(partial(DOINGS[act.doing], self, chart, act))
             self._steps.append(world.moments.met(Moment.STEP))
         self._settle()
-        is_changed = any(act.doing in THERE for act in self._history.acts) or stands_twice(world, self._people.charts)
-        if is_changed:
+        is_changed = any(act.doing in THERE for act in self._history.acts)
+        is_news = is_changed or stands_twice(world, self._people.charts) or is_awaited(world, self._people.charts)
+        if is_news:
             look_again(world, self._people, self._processes)
         self._found += check(world, self._people.charts, world.wire.sent)
         self._found += one_version_stands(world, self._people.charts, world.wire.sent)
-        if is_changed:
+        if is_news:
             self._found += is_told(world, self._people.charts, world.wire.sent)
         self._put_away()
         writes, sent = sum(len(chart.writebacks) for chart in self._people.charts), world.wire.sent

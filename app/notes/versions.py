@@ -11,10 +11,10 @@ from app.notes.state import NoteState
 from app.policy.mutation import Standing
 from app.writebacks import absence
 from app.writebacks.handlers import load
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.state import COPIED_BY_HAND, Stage, WritebackState
 
 # What a person said when ending a write that nevertheless means: the note is in the chart.
-IN_CHART_BY_HAND = "filed_by_hand"
+IN_CHART_BY_HAND = frozenset({"filed_by_hand", COPIED_BY_HAND})
 # Or that what stands in the chart, which is not what was signed, is right.
 ACCEPTED = "accepted"
 STANDINGS: dict[Stage, Standing] = {
@@ -82,9 +82,9 @@ def standing_of_write(write: WritebackState) -> Standing:
     """Where one write stands, for whoever wants to change what it carries."""
     if write.can_be_taken_back:
         return Standing.UNSENT
-    if write.is_left_current or (write.stage is Stage.PARKED and write.is_in_chart):
+    if write.stands_as_signed or (write.stage is Stage.PARKED and write.is_in_chart):
         return Standing.FILED
-    if write.stage is Stage.SETTLED and write.settled_as == IN_CHART_BY_HAND:
+    if write.stage is Stage.SETTLED and write.settled_as in IN_CHART_BY_HAND:
         return Standing.COPIED
     if write.stage is Stage.SETTLED and write.settled_as == ACCEPTED:
         return Standing.CHANGED

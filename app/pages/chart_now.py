@@ -7,7 +7,7 @@ from typing import Any
 from app.pages.difference_words import what_differs
 from app.pages.stopped_screens import Answer
 from app.reconciliation.changes import ChangeThere
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.state import ABANDONED, COPIED_BY_HAND, Stage, WritebackState
 from vendors.renderings import shown_text
 
 CHANGES = {
@@ -21,6 +21,7 @@ CHANGES = {
     ChangeThere.DELETED: "It was deleted in {ehr}.",
     ChangeThere.DOUBLED: "Another copy of it was brought back in {ehr}. It stands there twice.",
     ChangeThere.LEFT_CURRENT: "A later version of yours replaces it, and {ehr} still shows this one as current.",
+    ChangeThere.CAME_LATE: "{ehr} filed it after all, after you had ended it here.",
 }
 if missing := set(ChangeThere) - CHANGES.keys():
     raise TypeError(f"these changes have no words: {sorted(missing)}")
@@ -29,6 +30,7 @@ THERE_COUNTS = "What stands in the chart now counts, and nothing is overwritten.
 SINCE_THEN = {
     ChangeThere.DELETED: "It is not sent again.",
     ChangeThere.LEFT_CURRENT: "Two of them count there.",
+    ChangeThere.CAME_LATE: "Look in the chart.",
 }
 COUNTS = {
     Stage.DRIFTED: "What stands in the chart of {ehr} is what others read. It is not what you signed.",
@@ -45,6 +47,16 @@ SEE_BOTH = (
     "If the later version stands in the chart, mark this one in {ehr} as replaced, or retract it on the note's page, "
     "under All versions. If this one may stay as it is, say so here."
 )
+# By how a person had ended it.
+COUNTS_LATE = {
+    COPIED_BY_HAND: "Both: your copy, and this one.",
+    ABANDONED: "This one stands in {ehr}, although it was given up.",
+}
+SEE_LATE = {
+    COPIED_BY_HAND: "Look in the chart. If it stands there twice, mark your copy in {ehr} as entered in error, or "
+    "retract this one on the note's page. If it is right as it stands, say so here.",
+    ABANDONED: "If it is not to stand there, retract it on the note's page. If it may stay, say so here.",
+}
 SEE_DELETED = "Look whether you agree. If you do, say so here. If not, write it again in {ehr}."
 STAYED = (
     "The patient was merged into another one in {ehr}, or their record was closed. This still stands in the old record."
@@ -97,6 +109,8 @@ def _advice(stage: Stage, state: WritebackState) -> tuple[str, str]:
     """Which version counts, and what to do."""
     if _is_deleted(state):  # as far from the chart as what is missing
         return COUNTS[Stage.MISSING], SEE_DELETED
+    if state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.CAME_LATE:
+        return COUNTS_LATE[state.settled_as], SEE_LATE[state.settled_as]
     return (COUNTS_LATER, SEE_BOTH) if state.is_left_current else (COUNTS[stage], SEE[stage])
 
 
@@ -120,6 +134,8 @@ def _who(state: WritebackState, ehr: str) -> str:
         return f"{ehr} itself, when it stored it."
     if state.is_left_current:
         return f"Nobody. {ehr} left it as it was."
+    if state.change_there == ChangeThere.CAME_LATE:
+        return f"Nobody. {ehr} filed it later."
     if not state.changed_by:
         return f"{ehr} does not say."
     return "You." if state.changed_by == state.queued.author else f"{ehr} names {state.changed_by}."

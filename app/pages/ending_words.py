@@ -29,8 +29,8 @@ OF_RETRACTION = WORDS | {
     ),
     Ending.ABANDON: ("Give the retraction up", "Nothing is sent any more. The note stays in the chart as it is there."),
 }
-# Of an earlier version that the EHR still shows as current.
-OF_LEFT_CURRENT = WORDS | {
+# Of what is exactly as it was signed, and is there though it was replaced or ended.
+OF_AS_SIGNED = WORDS | {
     Ending.ACCEPT: (
         "It may stay as it is",
         "Nothing is changed in the chart, and Countersign stops following it.",
@@ -42,7 +42,7 @@ if missing := set(Ending) - WORDS.keys():
 
 def ending_offers(state: WritebackState, person: Person) -> tuple[EndingOffer, ...]:
     """What this person can do about the write, the best first; one without a button is a hint."""
-    words = OF_RETRACTION if is_retraction(state) else OF_LEFT_CURRENT if state.is_left_current else WORDS
+    words = OF_RETRACTION if is_retraction(state) else OF_AS_SIGNED if state.stands_as_signed else WORDS
     return tuple(EndingOffer(one, *words[one]) for one in endings_for(state, person))
 
 

@@ -10,7 +10,7 @@ from app.pages.status import PARKED, PUT_ASIDE, WHO_WAKES_IT
 from app.policy.entry_route import EntryLanding
 from app.policy.route import Route
 from app.writebacks.events import CopyOffered
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.state import CAME_LATE, Stage, WritebackState
 from vendors.entry_values import EntryKind
 
 KINDS: Mapping[EntryKind, str] = {
@@ -68,6 +68,7 @@ CHANGED_THERE = (
 # The clinician may have entered it before the note was taken back, and not have said so.
 ENTERED_NO_MORE = "Taken back with the note. If you entered it in {ehr} already, remove it there."
 DELETED = "Deleted in {ehr} by a person after it was filed. It is not sent again."
+CAME_LATE_WORDS = "{ehr} filed it after all, after you had ended it here. It stands in the chart."
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED, Stage.OVERRIDDEN, Stage.MISSING})
 # What was sent and may stand in the chart; where a person ended it, its state says what was known (`has_left`).
 LEFT = frozenset(
@@ -128,5 +129,7 @@ def where_it_stands(state: WritebackState, ehr: str, *, put_aside: bool = False)
         stage = Stage.VERIFIED
     if stage is Stage.OVERRIDDEN and is_gone(state):
         return DELETED.format(ehr=ehr)
+    if stage is Stage.OVERRIDDEN and state.change_there == CAME_LATE:
+        return CAME_LATE_WORDS.format(ehr=ehr)
     parked = PARKED.get(state.parked_for, "").format(ehr=ehr).replace("the note", "it").replace("this note", "it")
     return SENTENCES[stage].format(ehr=ehr, parked=parked, differences=what_differs(state.differences))

@@ -10,7 +10,7 @@ from app.pages.chart_now import change_and_what_counts, is_gone
 from app.pages.difference_words import what_differs
 from app.pages.screens import Action, Step
 from app.pages.words import clock_time
-from app.writebacks.state import ACCEPTED_NOT_FILED, Stage, WritebackState
+from app.writebacks.state import ABANDONED, ACCEPTED_NOT_FILED, CAME_LATE, COPIED_BY_HAND, Stage, WritebackState
 
 Line = tuple[tuple[Stage, str], ...]
 
@@ -42,14 +42,16 @@ SENTENCES = {
 }
 ACCEPTED_AND_NOT_SEEN = (
     "{ehr} took this to file it later, and does not show it yet. It may still appear at any time, so it is not sent "
-    "again. Look again later. Copied into the chart now, it may stand there twice."
+    "again. Countersign looks for it and goes on by itself when it is there. Copied into the chart now, it may stand "
+    "there twice."
 )
 ACCEPTED = "{ehr} took this to file it later; it is not in the chart yet. Countersign looks until it is."
 # How a person ended it, by the outcome that was written down.
 ENDED = {
     "filed_by_hand": "You looked, and it is in the chart of {ehr}.",
+    COPIED_BY_HAND: "You copied it into the chart of {ehr}.",
     "accepted": "You looked, and what stands in the chart of {ehr} is right.",
-    "abandoned": "Given up: Countersign sends nothing any more.",
+    ABANDONED: "Given up: Countersign sends nothing any more.",
 }
 PARKED = {
     "reauth": "Your access to {ehr} ended before this was done. Start Countersign again from this chart and it "
@@ -95,6 +97,7 @@ PLACES = {
     Stage.SETTLED: "{ehr}: looked at by a person and ended",
 }
 DELETED_PLACE = "{ehr}: was in the chart, and was deleted there by a person"
+CAME_LATE_PLACE = "{ehr}: filed there after it was ended here"
 LEFT_CURRENT_PLACE = "{ehr}: still shown as current beside a later version"
 # The note itself is done: what waits is the record of who wrote it and what assisted.
 PROVENANCE_WAITS = {
@@ -194,6 +197,8 @@ def place(state: WritebackState, *, put_aside: bool) -> str:
         return DELETED_PLACE
     if state.is_left_current:
         return LEFT_CURRENT_PLACE
+    if state.stage is Stage.OVERRIDDEN and state.change_there == CAME_LATE:
+        return CAME_LATE_PLACE
     return PLACES[Stage.PARKED if put_aside and stage in WORKING else stage]
 
 

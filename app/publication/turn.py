@@ -65,7 +65,7 @@ def gate(original: WritebackState, *, takes_its_place: bool, is_put_aside: bool 
     it now stands. A Provenance that waits for its signer, or that was put aside because our own code broke on it, holds
     nobody up: a retraction must not wait for an administrator.
     """
-    was_changed = original.stage in (Stage.OVERRIDDEN, Stage.DRIFTED) and not original.is_left_current
+    was_changed = original.stage in (Stage.OVERRIDDEN, Stage.DRIFTED) and not original.stands_as_signed
     if was_changed and takes_its_place:
         return Gate.ASK
     if original.stage is Stage.VERIFIED and not original.provenance_settled and not is_put_aside:

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.reconciliation.compare_resources import STATUS_FIELDS, is_retracted
 from app.writebacks.events import WritebackQueued
-from app.writebacks.state import LEFT_CURRENT
+from app.writebacks.state import CAME_LATE, LEFT_CURRENT
 
 PATIENT_FIELDS = frozenset({"patient", "subject", "for"})
 
@@ -24,7 +24,8 @@ class ChangeThere(StrEnum):
     EDITED = "edited"
     DELETED = "deleted"
     DOUBLED = "doubled"
-    LEFT_CURRENT = LEFT_CURRENT  # nobody did anything
+    LEFT_CURRENT = LEFT_CURRENT  # nobody did anything, nor in the next
+    CAME_LATE = CAME_LATE
 
 
 def is_about_another_patient(differences: tuple[str, ...]) -> bool:

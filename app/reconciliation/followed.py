@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, literal, select, u
 from app.db import UTCDateTime, upsert
 from app.ids import TenantId, WritebackId
 from app.reconciliation.tables import followed as table
+from app.writebacks.handlers import load
 
 FIRST_LOOK = timedelta(minutes=15)
 LONGEST_PAUSE = timedelta(days=30)
@@ -43,6 +44,14 @@ def follow(
     """Look at `resource` from now on, in the transaction that found it in the chart."""
     values = {"patient": patient, "resource": resource, "next_at": now + FIRST_LOOK, "checks": 0, "absences": 0}
     upsert(tx, table, [{"writeback_id": writeback_id, "tenant_id": tenant_id, **values}])
+
+
+def seek(tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, now: datetime) -> None:
+    """Look for it from now on, in the transaction that stopped or ended it, if the EHR may show it yet."""
+    state = load(tx, tenant_id, writeback_id)
+    if state.may_still_appear:
+        order = state.queued
+        follow(tx, tenant_id, writeback_id, order.patient, f"{order.resource_type}/{state.resource_id or ''}", now)
 
 
 def due(tx: Connection, now: datetime, most: int) -> list[Followed]:

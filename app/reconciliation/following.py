@@ -30,7 +30,7 @@ from app.reconciliation.replacing import take_its_place
 from app.reconciliation.witnesses import is_merged, who_changed
 from app.tenants.ehr import EHRs, Signer
 from app.tenants.reading import Reader, Readers
-from app.writebacks.commands import RecordMissing, RecordOverride, RecordRestored, SupersedeWrite
+from app.writebacks.commands import RecordMissing, RecordOverride, RecordRestored, ResumeWrite, SupersedeWrite
 from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import IN_CHART, Stage, WritebackState
 from vendors.errors import NotAuthorized, NotFound, TokenRefused, VendorError
@@ -48,7 +48,9 @@ UNREADABLE_FOR = timedelta(seconds=LONGEST_ASKED_FOR_SECONDS)
 # What a correction or a retraction of ours does to the resource that it changes, as it may look there.
 OUR_OWN = frozenset({ChangeThere.REPLACED, ChangeThere.AMENDED, ChangeThere.EDITED, ChangeThere.INVALIDATED})
 
-Command = RecordOverride | RecordMissing | RecordRestored | SupersedeWrite
+ENDED = frozenset({Stage.SETTLED, Stage.REJECTED, Stage.CANCELLED})
+
+Command = RecordOverride | RecordMissing | RecordRestored | SupersedeWrite | ResumeWrite
 log = get_logger()
 
 
@@ -116,6 +118,9 @@ class Following:
         look = self._ask(row, state)
         if look is None:
             return False
+        if state.may_still_appear:
+            self._sought(row, state, look)
+            return True
         if isinstance(look.found, NotFound):
             return self._not_there(row, state, look.found, look.reader)
         news = self._news(row, state, look.found, look)
@@ -130,7 +135,9 @@ class Following:
 
         A Provenance that waits for somebody is not under way, nor is one that was put aside.
         """
-        if state.stage is Stage.SETTLED or (state.stage is Stage.SUPERSEDED and not state.is_replaced):
+        if state.may_still_appear:
+            return True
+        if state.stage in ENDED or (state.stage is Stage.SUPERSEDED and not state.is_replaced):
             followed.end(tx, row)
             return False
         if state.stage is Stage.SUPERSEDED:
@@ -162,6 +169,20 @@ class Following:
                 raise EHRAway from error
         self._put_off(row, NO_READER_FOR)
         return None
+
+    def _sought(self, row: Followed, state: WritebackState, look: Look) -> None:
+        """What stopped because the EHR did not show it goes on once it does; of what was ended, its signer is told."""
+        news: Command | None = None
+        if isinstance(look.found, Found):
+            is_ended = state.stage is Stage.SETTLED
+            news = self._late(row, state, look.found, look) if is_ended else ResumeWrite(state.launch_id)
+        self._record(row, state, news, look, look.found.version if isinstance(look.found, Found) else None)
+
+    def _late(self, row: Followed, state: WritebackState, found: Found, look: Look) -> RecordOverride:
+        news = self._override(row, state, found, weighed(state.queued, found.comparison), look)
+        if news.change == ChangeThere.DOUBLED:
+            return news
+        return replace(news, change=ChangeThere.CAME_LATE, changed_by="")
 
     def _not_there(self, row: Followed, state: WritebackState, gone: NotFound, reader: Reader) -> bool:
         """Removed on purpose, or not shown: the latter counts twice asked, and never when a visitor asked (F44)."""
@@ -205,18 +226,19 @@ class Following:
         return self._override(row, state, found, comparison, look)
 
     def _as_signed(self, row: Followed, state: WritebackState, found: Found, look: Look) -> Command | None:
-        """It stands as it was signed, and as current; which is wrong once a later version takes its place.
+        """It stands as it was signed, and as current: news where a later version takes its place, or it was ended.
 
         FHIR leaves it to the server whether `relatesTo` moves the status of what it names; and one that lost our
         identifier cannot know which is meant, where that had no id of its own yet at the signature (R4
         DocumentReference.status).
         """
-        if not state.is_replaced:
+        if not state.is_replaced and not state.settled_as:
             return self._of_its_patient(state, found, look.reader)
-        if state.is_left_current:
+        news = ChangeThere.LEFT_CURRENT if state.is_replaced else ChangeThere.CAME_LATE
+        if state.stands_as_signed and state.change_there == news:
             return None
-        left = self._override(row, state, found, found.comparison, look)
-        return replace(left, change=ChangeThere.LEFT_CURRENT, differences=(), changed_by="")
+        told = self._override(row, state, found, found.comparison, look)
+        return replace(told, change=news, differences=(), changed_by="")
 
     def _of_its_patient(self, state: WritebackState, found: Found, reader: Reader) -> Command | None:
         """It stands as it was signed; but under a patient's record that may be another one's now (F43)."""
@@ -255,9 +277,11 @@ class Following:
             if command:
                 whose = (row.tenant_id, row.writeback_id)
                 is_recorded = self._writebacks.by_sweeper(tx, *whose, state.version, command, now)
-                if is_recorded and isinstance(command, RecordRestored):
+                is_late = isinstance(command, RecordOverride) and command.change == ChangeThere.CAME_LATE
+                if is_recorded and (is_late or isinstance(command, RecordRestored)):
                     take_its_place(tx, self._writebacks, *whose, state.queued, now)
-            if look.is_other and isinstance(look.found, Found):
+            is_elsewhere = look.is_other or state.may_still_appear
+            if is_elsewhere and isinstance(look.found, Found):
                 followed.stands_at(tx, row, f"{state.queued.resource_type}/{look.found.resource_id}")
             followed.looked(tx, row, now, version, look.reader.under, is_news=command is not None)
 

@@ -32,6 +32,8 @@ class Look:
 def read(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> Look:
     """Read it, and look whether it stands there twice. Raises `VendorError`; not its 404, which is an answer."""
     found: Found | NotFound
+    if state.may_still_appear:
+        return _sought(adapter, reader, state, payload)
     try:
         found = held.read_held(adapter, reader.transport, state.queued, payload, state.resource_id or "")
     except NotFound as gone:
@@ -40,6 +42,18 @@ def read(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload:
     if copies and (isinstance(found, NotFound) or is_void(found.raw)):
         return Look(reader, copies[0], next(iter(copies[1:]), None), is_other=True)
     return Look(reader, found, next(iter(copies), None))
+
+
+def _sought(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> Look:
+    """Whether what was not there has come."""
+    try:
+        found = held.read_back(adapter, reader.transport, state, payload)
+    except Unsupported:
+        found = ()
+    came = [one for one in found if not is_void(one.raw)]
+    if not came:
+        return Look(reader, NotFound(adapter.profile.title, "search", status=None))
+    return Look(reader, came[0], next(iter(came[1:]), None))
 
 
 def _copies(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> list[Found]:

@@ -194,6 +194,8 @@ class Reconciliation:
     def _record(self, lease: Lease, command: Command) -> None:
         with self._database.write() as tx:
             self._writebacks.by_worker(tx, lease, command, self._clock())
+            if isinstance(command, ParkWrite | NoteAbsence):
+                followed.seek(tx, lease.tenant_id, lease.writeback_id, self._clock())
 
 
 def _park_for(state: WritebackState, profile: Profile, *, files_later: bool) -> str | None:

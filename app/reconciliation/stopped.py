@@ -63,7 +63,7 @@ class Stopped:
             chosen = next((one for one in endings_for(state, person) if one == ending), None)
             if chosen is None:
                 raise BadInput(MOVED_ON, WHERE_NOW)
-            if chosen is Ending.ACCEPT and state.is_left_current:
+            if chosen is Ending.ACCEPT and state.stands_as_signed:
                 _require_no_change(tx, tenant_id, writeback_id, state)
             if chosen is Ending.LOOK_AGAIN:
                 self._look_again(tx, tenant_id, writeback_id, state, actor, launch_id)
@@ -71,6 +71,7 @@ class Stopped:
                 command = SettleWrite(OUTCOMES[chosen], _checked(reference, person))
                 self._writebacks.by_person(tx, tenant_id, writeback_id, command, actor, self._clock())
                 outbox.stop(tx, writeback_id)
+                followed.seek(tx, tenant_id, writeback_id, self._clock())
                 if chosen in STANDS_THERE:
                     self._take_its_place(tx, tenant_id, writeback_id, state)
         if chosen is Ending.LOOK_AGAIN and state.stage is Stage.PARKED:

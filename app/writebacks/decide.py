@@ -153,7 +153,8 @@ def _ended(state: WritebackState, command: CancelWrite | SupersedeWrite | Settle
 
 
 def _check_in_chart(state: WritebackState) -> None:
-    if state.in_chart_as is Stage.PARKED:
+    is_ended = state.stage is Stage.SETTLED and not state.may_still_appear
+    if state.in_chart_as is Stage.PARKED or is_ended:
         raise Corrupt("Of a write that is not in the chart nothing can become there.")
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from app.writebacks.state import ACCEPTED_NOT_FILED, Stage, WritebackState
+from app.writebacks.state import ABANDONED, ACCEPTED_NOT_FILED, COPIED_BY_HAND, Stage, WritebackState
 
 PARKED_FOR = (
     "reauth",
@@ -86,9 +86,9 @@ MAY: Mapping[Ending, frozenset[Person]] = {
 # What is written down; the others end nothing by themselves.
 OUTCOMES: Mapping[Ending, str] = {
     E.IN_CHART: "filed_by_hand",
-    E.COPY: "filed_by_hand",
+    E.COPY: COPIED_BY_HAND,
     E.ACCEPT: "accepted",
-    E.ABANDON: "abandoned",
+    E.ABANDON: ABANDONED,
 }
 if set(PARKED_FOR) != OF_PARKED.keys() or set(Stage) != OF_STAGE.keys() or set(Ending) != MAY.keys():
     raise TypeError("every way of stopping needs its endings, and every ending whoever may choose it")

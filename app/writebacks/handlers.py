@@ -197,7 +197,7 @@ class WritebackCommands:
         """Record what a look at the chart found, if nothing happened since; `seen` is the version it was decided on.
 
         Nothing while a worker is to go on with it: it may have been woken without an event of its own. What came right
-        again and has its Provenance still to be sent goes on to it.
+        again and has its Provenance still to be sent goes on to it; so does what stopped because it was not seen.
         """
         is_under_way = outbox.hold(tx, writeback_id)
         hold_log(tx, tenant_id)
@@ -205,7 +205,8 @@ class WritebackCommands:
         if state.version != seen or is_under_way:
             return False
         self._carry_out(tx, tenant_id, writeback_id, state, command, SWEEPER, now)
-        if isinstance(command, RecordRestored) and not state.provenance_settled:
+        needs_provenance = isinstance(command, RecordRestored) and not state.provenance_settled
+        if needs_provenance or isinstance(command, ResumeWrite):
             outbox.wake(tx, writeback_id, now)
         return True
 

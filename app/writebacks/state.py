@@ -63,8 +63,17 @@ RESTORED = "database_restored"
 ACCEPTED_NOT_FILED = "accepted_not_filed"
 # A later version takes its place, and the EHR still shows it as current beside that one: nobody changed it there.
 LEFT_CURRENT = "left_current"
+# The EHR filed it after a person had ended it because it did not show it.
+CAME_LATE = "came_late"
 # How a new document takes the place of an earlier one, which stays where it is.
 REPLACED = "replaced"
+# How a person ended a write that the chart did not show: it is not to be there any more, or a copy of its text is.
+ABANDONED = "abandoned"
+COPIED_BY_HAND = "copied_by_hand"
+# Parked because the EHR did not show it, and nothing says that it never will.
+UNSEEN = frozenset({"unproven", "missing"})
+# Parked because something else is in the way: it was seen in the chart.
+CONFLICT = "conflict"
 # Parked because so many sends had no clear answer.
 MANUAL = "manual"
 S = Stage
@@ -97,8 +106,8 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
         S.SUPERSEDED,
     ),  # from `parked`: only if parked from `verified`
     # From `parked`, both: only if parked from `verified`, while its Provenance waits for somebody.
-    # From `superseded`: where the EHR goes on showing it as current.
-    WritebackOverridden: (IN_CHART | {S.PARKED, S.SUPERSEDED}, S.OVERRIDDEN),
+    # From `superseded`: where the EHR goes on showing it as current. From `settled`: where it came after that.
+    WritebackOverridden: (IN_CHART | {S.PARKED, S.SUPERSEDED, S.SETTLED}, S.OVERRIDDEN),
     WritebackWentMissing: (frozenset({S.VERIFIED, S.DRIFTED, S.OVERRIDDEN, S.PARKED}), S.MISSING),
     WritebackRestored: (frozenset({S.DRIFTED, S.OVERRIDDEN, S.MISSING}), S.VERIFIED),
     WritebackSettled: (frozenset({S.PARKED, S.DRIFTED, S.OVERRIDDEN, S.MISSING, S.REJECTED}), S.SETTLED),
@@ -174,14 +183,17 @@ class WritebackState(NamedTuple):
     @property
     def was_in_doubt(self) -> bool:
         """Whether nobody knew at some time if it was executed, however it ended since; of creates only."""
-        is_create = isinstance(self.order, WritebackQueued) and self.order.interaction == "create"
-        return is_create and bool(self.unknown_for)
+        return self._is_create and bool(self.unknown_for)
 
     @property
     def was_never_sent(self) -> bool:
         """Whether it never left and never was in doubt, so that nobody outside can know its payload."""
         is_unsent = isinstance(self.order, WritebackQueued) and self.can_be_taken_back
         return is_unsent and not self.attempts and not self.unknown_for
+
+    @property
+    def _is_create(self) -> bool:
+        return isinstance(self.order, WritebackQueued) and self.order.interaction == "create"
 
     @property
     def in_chart_as(self) -> Stage | None:
@@ -199,8 +211,17 @@ class WritebackState(NamedTuple):
 
         What changes a resource says by its `If-Match` whether it was executed.
         """
-        is_create = isinstance(self.order, WritebackQueued) and self.order.interaction == "create"
-        return is_create and self.parked_from in (S.SENDING, S.OUTCOME_UNKNOWN, S.FILED)
+        return self._is_create and self.parked_from in (S.SENDING, S.OUTCOME_UNKNOWN, S.FILED)
+
+    @property
+    def may_still_appear(self) -> bool:
+        """Whether the chart does not show it, nobody sends it any more, and the EHR may show it yet; a create."""
+        if self.stage is S.PARKED:
+            return self.may_be_in_chart and self.parked_for in UNSEEN
+        if self.stage is not S.SETTLED or self.settled_as not in (ABANDONED, COPIED_BY_HAND):
+            return False
+        was_missing = self._is_create and self.times[-2][0] == S.MISSING
+        return was_missing or (self.may_be_in_chart and self.parked_for != CONFLICT)
 
     @property
     def is_replaced(self) -> bool:
@@ -211,6 +232,12 @@ class WritebackState(NamedTuple):
     def is_left_current(self) -> bool:
         """Whether it stands there as it was filed, and as current, although a later version takes its place."""
         return self.stage is S.OVERRIDDEN and self.change_there == LEFT_CURRENT
+
+    @property
+    def stands_as_signed(self) -> bool:
+        """Whether it is exactly what was signed, though there is news of it: it can be changed like what was filed."""
+        news = self.stage is S.OVERRIDDEN and self.change_there in (LEFT_CURRENT, CAME_LATE)
+        return news and not self.differences
 
     def reached(self, stage: Stage) -> datetime | None:
         """When the write first came to `stage`."""

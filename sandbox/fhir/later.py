@@ -24,6 +24,13 @@ class Later:
         with self._lock:
             self._accepted.append(_Accepted(at, after_requests, file))
 
+    def file_all(self) -> None:
+        """File now whatever was accepted."""
+        with self._lock:
+            due, self._accepted = self._accepted, []
+        for accepted in due:
+            accepted.file()
+
     def forget(self) -> None:
         """What was accepted and is not filed yet never will be."""
         with self._lock:

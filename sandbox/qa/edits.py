@@ -160,6 +160,11 @@ def _restore_backup(ehr: EHR, edit: Edit) -> list[str]:
     return []
 
 
+def _file_accepted(ehr: EHR, _edit: Edit) -> list[str]:
+    ehr.later.file_all()
+    return []
+
+
 def _merge(ehr: EHR, edit: Edit) -> list[str]:
     """https://hl7.org/fhir/R4/patient.html#links: the old record is replaced by the one that survives."""
     old = _named(ehr, edit)
@@ -205,6 +210,7 @@ OF_THE_WHOLE_EHR: dict[str, tuple[Callable[[EHR, Edit], list[str]], str]] = {
     "delete": (_delete, "Delete it: 410 from now on"),
     "lose": (_lose, "Lose it, as an older backup would: 404, as if it had never been"),
     "merge_patient": (_merge, "Merge a patient into another one"),
+    "file_accepted": (_file_accepted, "File now what was accepted with 202"),
     "restore_backup": (_restore_backup, "Restore the whole EHR from a backup"),
 }
 WORDS = {name: action.words for name, action in ACTIONS.items()} | {

@@ -12,7 +12,7 @@ from app.chaos.history import Act, Doing, History, Note
 from app.chaos.simulation import played, quiet
 from app.chaos.world import World, fresh_world
 from app.outbox import rows
-from app.reconciliation import following, held, reconcile
+from app.reconciliation import followed, following, held, reconcile
 from app.reconciliation.reconcile import Reconciliation
 from app.tenants import habits
 from app.writebacks import absence, ledger
@@ -117,6 +117,11 @@ def without_looking_at_the_original(world: World, patch: pytest.MonkeyPatch) -> 
     patch.setattr(following, "is_current", lambda _: False)
 
 
+def without_seeking(world: World, patch: pytest.MonkeyPatch) -> None:
+    """What a person gave up is not looked for any more."""
+    patch.setattr(followed, "seek", lambda *_: None)
+
+
 SENT_AGAIN = (Act(Doing.WAIT, seconds=150), Act(Doing.SWEEP), Act(Doing.WORK)) * 4
 
 
@@ -191,6 +196,13 @@ PLANTED: dict[str, tuple[Mutant, Histories]] = {
     "look at the original": (
         without_looking_at_the_original,
         plainly((*SIGN_AND_WORK, *LOOK, *CORRECTED), Fault("replaces_ignored", 2)),
+    ),
+    "search for what was given up": (
+        without_seeking,
+        plainly(
+            (*SIGN_AND_WORK, *LOOK * 4, Act(Doing.GIVE_UP), Act(Doing.WAIT, seconds=600)),
+            Fault("accepted_then_filed", 0, 900),
+        ),
     ),
     "question for the patient": (without_asking_for_the_patient, in_doubt(PLAIN, Act(Doing.MERGE), *SENT_AGAIN)),
 }

@@ -273,7 +273,8 @@ def test_a_retraction_that_was_given_up_is_not_called_one(service: Service, file
 
     assert in_chart(filed, writes(filed)[0])["status"] == "current"
     assert "retracted" not in status["place"]
-    assert "etraction" not in status["html"] and "You retracted" not in status["html"]
+    assert "etraction" not in status["html"]
+    assert "You retracted" not in status["html"]
 
 
 def test_a_retraction_that_did_not_hold_and_was_accepted_so_can_be_done_again(

@@ -91,7 +91,8 @@ class Asked:
         self.ehr.faults.arm(usable(Fault(fault=fault, **how)))
 
     def edit(self, action: str, resource: str = "", **how: Any) -> list[str]:
-        return carry_out(self.ehr, Edit(action=action, resource=resource, **how))
+        with self.sandbox._apps[self.name].app_context():
+            return carry_out(self.ehr, Edit(action=action, resource=resource, **how))
 
     def total(self, query: str) -> int:
         return int(self.ask("GET", query).json["total"])

@@ -119,6 +119,17 @@ def test_what_was_accepted_is_filed_after_a_time_or_after_more_requests(ehr: Ask
         assert _stored(ehr) == stored
 
 
+def test_a_person_can_have_what_was_accepted_filed_at_once(ehr: Asked) -> None:
+    """B23."""
+    before = _stored(ehr)
+    ehr.arm("accept_then_file", seconds=86_400)
+    ehr.ask("POST", "DocumentReference", ehr.note())
+    assert _stored(ehr) == before
+    ehr.edit("file_accepted")
+    ehr.edit("file_accepted")
+    assert _stored(ehr) == before + 1
+
+
 def test_retry_after_comes_in_every_form(ehr: Asked) -> None:
     """B23: seconds, a date, the past, thirty years, and nothing that can be read."""
 

@@ -48,7 +48,7 @@ def test_only_the_signer_speaks_of_the_chart() -> None:
 
 
 def test_what_is_written_down_is_what_a_later_change_of_the_note_goes_by() -> None:
-    assert {OUTCOMES[Ending.IN_CHART], OUTCOMES[Ending.COPY]} == {IN_CHART_BY_HAND}
+    assert {OUTCOMES[Ending.IN_CHART], OUTCOMES[Ending.COPY]} == IN_CHART_BY_HAND
     assert OUTCOMES[Ending.ACCEPT] == ACCEPTED
 
 

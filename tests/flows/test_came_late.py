@@ -1,0 +1,161 @@
+"""What the EHR did not show and shows at last: what waits goes on by itself; of what was ended its signer is told."""
+
+import re
+from typing import Any
+
+import pytest
+
+from app.writebacks.endings import Person
+from app.writebacks.state import Stage
+from tests.flows.test_changing import correct, filed, in_chart, writes
+from tests.flows.test_following import look
+from tests.flows.test_left_current import look_for_a_while
+from tests.flows.test_lost_identifiers import as_it_was, count
+from tests.flows.test_reconciling import arm, pass_time
+from tests.service import TENANTS, OpenChart, Service
+from vendors.errors import NotFound
+
+pytestmark = [pytest.mark.either_database, pytest.mark.usefixtures("as_it_was")]
+__all__ = ["as_it_was", "filed"]
+EHR = "reference"
+
+
+@pytest.fixture
+def accepted(service: Service) -> OpenChart:
+    """A note that the EHR took to file it later, and for which a person is asked by now."""
+    chart = service.signed(ehr=EHR, patient="Cho, Raymond")
+    arm(service, EHR, "accept_then_file", seconds=86_400)
+    pass_time(service, 12, seconds=61)
+    assert (chart.writeback().stage, chart.writeback().parked_for) == (Stage.PARKED, "unproven")
+    return chart
+
+
+def end(chart: OpenChart, ending: str) -> None:
+    launch, which = chart.launch(), chart.note().state.signed.writeback_id
+    chart.service.parts.stopped.end(launch.tenant_id, which, ending, Person.SIGNER, actor=launch.actor)
+
+
+def file_it(service: Service) -> None:
+    """The EHR gets round to it."""
+    service.ehr.act(EHR, "file_accepted")
+
+
+def test_what_was_accepted_goes_on_by_itself_when_the_ehr_files_it(service: Service, accepted: OpenChart) -> None:
+    """C04, F17: nobody has to press anything, and nothing is sent again."""
+    before = count(service)
+    assert "goes on by itself when it is there" in accepted.get("/note").text
+    look_for_a_while(service)
+    assert accepted.writeback().stage is Stage.PARKED
+    file_it(service)
+
+    look_for_a_while(service)
+
+    state = accepted.writeback()
+    assert (state.stage, state.attempts, state.provenance_settled) == (Stage.VERIFIED, 1, True)
+    assert count(service) == before + 1
+
+
+@pytest.mark.parametrize("ending", ["copy", "abandon"])
+def test_of_what_was_ended_and_comes_after_all_its_signer_is_told(
+    service: Service, accepted: OpenChart, ending: str
+) -> None:
+    """C04, F17, I1, I7: beside the copy it stands there twice; what was given up stands there."""
+    end(accepted, ending)
+    look_for_a_while(service)
+    assert accepted.writeback().stage is Stage.SETTLED
+    file_it(service)
+
+    look_for_a_while(service)
+
+    state = accepted.writeback()
+    assert (state.stage, state.change_there, state.attempts) == (Stage.OVERRIDDEN, "came_late", 1)
+    page = accepted.get("/note/stopped").text
+    assert "filed it after all" in page
+    assert ("Both: your copy, and this one" in page) is (ending == "copy")
+    assert "changed there by a person" not in accepted.get("/note").text
+    end(accepted, "accept")
+    look_for_a_while(service)
+    assert accepted.writeback().stage is Stage.SETTLED
+
+
+def test_what_came_after_all_can_be_retracted(service: Service, accepted: OpenChart) -> None:
+    """C36: it is exactly what was signed."""
+    end(accepted, "abandon")
+    file_it(service)
+    look_for_a_while(service)
+    assert "Retract it" in accepted.get("/note").text
+
+    page = f"/note/retract/{accepted.note().state.signed.writeback_id}"
+    [ticked] = re.findall(r'name="patient_confirmed" value="([0-9a-f]+)"', accepted.get(page).text)
+    answer = accepted.post(page, reason="mistake", patient=accepted.launch().patient, patient_confirmed=ticked)
+    assert answer.status_code == 303, answer.text
+    pass_time(service, 3, seconds=31)
+
+    assert in_chart(accepted, writes(accepted)[0])["status"] == "entered-in-error"
+    assert writes(accepted)[0].stage is Stage.SUPERSEDED
+
+
+def test_that_it_came_after_all_is_not_forgotten_when_somebody_touches_it(
+    service: Service, accepted: OpenChart
+) -> None:
+    """I7: edited and edited back, it stands there beside the copy as before."""
+    end(accepted, "copy")
+    file_it(service)
+    look_for_a_while(service)
+    place = f"DocumentReference/{accepted.writeback().resource_id}"
+    there = int(in_chart(accepted, accepted.writeback())["meta"]["versionId"])
+    service.ehr.act(EHR, "edit_text", resource=place, text="Other.")
+    look(service)
+    assert accepted.writeback().change_there == "edited"
+    service.ehr.act(EHR, "restore", resource=place, version=there)
+
+    look_for_a_while(service)
+
+    assert accepted.writeback().change_there == "came_late"
+
+
+def test_what_its_signer_found_in_the_chart_is_no_news_when_it_is_there(service: Service, accepted: OpenChart) -> None:
+    """I7."""
+    file_it(service)
+    end(accepted, "in_chart")
+
+    look_for_a_while(service)
+
+    assert accepted.writeback().stage is Stage.SETTLED
+
+
+def test_what_went_missing_and_was_given_up_is_told_when_it_is_back(
+    service: Service, filed: OpenChart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F44, I7: a backup of theirs may be followed by a better one."""
+    adapter = service.parts.ehrs.adapter(TENANTS[EHR])
+
+    def gone(*_: Any) -> Any:
+        raise NotFound("Reference", "read", status=404)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(adapter, "read_note", gone)
+        look_for_a_while(service)
+        assert filed.writeback().stage is Stage.MISSING
+        end(filed, "abandon")
+        look_for_a_while(service)
+
+    look_for_a_while(service)
+
+    assert filed.writeback().change_there == "came_late"
+
+
+def test_a_correction_that_comes_after_all_takes_the_earlier_versions_place(service: Service, filed: OpenChart) -> None:
+    """C36, I1."""
+    arm(service, EHR, "accept_then_file", seconds=86_400)
+    arm(service, EHR, "replaces_ignored")
+    correct(filed)
+    pass_time(service, 12, seconds=61)
+    end(filed, "abandon")
+    file_it(service)
+
+    look_for_a_while(service)
+
+    first, second = writes(filed)
+    assert second.change_there == "came_late"
+    assert first.stage in (Stage.SUPERSEDED, Stage.OVERRIDDEN)
