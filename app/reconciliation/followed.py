@@ -47,9 +47,14 @@ def follow(
 
 
 def seek(tx: Connection, tenant_id: TenantId, writeback_id: WritebackId, now: datetime) -> None:
-    """Look for it from now on, in the transaction that stopped or ended it, if the EHR may show it yet."""
+    """Look for it from now on, in the transaction that stopped or ended it, if the EHR may show it yet.
+
+    What is looked for already goes on in its own rhythm, so that one which stops again and again does so ever more
+    seldom.
+    """
     state = load(tx, tenant_id, writeback_id)
-    if state.may_still_appear:
+    is_sought = (table.c.writeback_id == writeback_id) & table.c.next_at.isnot(None)
+    if state.may_still_appear and not tx.execute(select(table.c.writeback_id).where(is_sought)).first():
         order = state.queued
         follow(tx, tenant_id, writeback_id, order.patient, f"{order.resource_type}/{state.resource_id or ''}", now)
 

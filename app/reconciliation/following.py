@@ -283,7 +283,8 @@ class Following:
             is_elsewhere = look.is_other or state.may_still_appear
             if is_elsewhere and isinstance(look.found, Found):
                 followed.stands_at(tx, row, f"{state.queued.resource_type}/{look.found.resource_id}")
-            followed.looked(tx, row, now, version, look.reader.under, is_news=command is not None)
+            is_news = command is not None and not isinstance(command, ResumeWrite)
+            followed.looked(tx, row, now, version, look.reader.under, is_news=is_news)
 
     def _put_off(self, row: Followed, pause: timedelta) -> None:
         with self._database.write() as tx:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.reconciliation import reconcile
+from app.reconciliation.held import Located
 from app.writebacks.endings import Person
 from app.writebacks.state import Stage
 from tests.flows.test_changing import correct, filed, in_chart, writes
@@ -53,6 +55,22 @@ def test_what_was_accepted_goes_on_by_itself_when_the_ehr_files_it(service: Serv
     state = accepted.writeback()
     assert (state.stage, state.attempts, state.provenance_settled) == (Stage.VERIFIED, 1, True)
     assert count(service) == before + 1
+
+
+def test_what_one_reader_sees_and_the_signer_does_not_is_tried_ever_more_seldom(
+    service: Service, accepted: OpenChart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I4: an EHR may show it to some and not to others; the log is not filled with that."""
+    file_it(service)
+    monkeypatch.setattr(reconcile.held, "locate", lambda *_: Located())
+    before = accepted.writeback().version
+
+    for _ in range(4 * 24):
+        pass_time(service, 1, minutes=15)
+        service.parts.following.sweep()
+
+    assert accepted.writeback().attempts == 1
+    assert accepted.writeback().version - before < 40, "a day's events"
 
 
 @pytest.mark.parametrize("ending", ["copy", "abandon"])
