@@ -66,9 +66,11 @@ PARKED = {
     "administrator. Nothing is sent until then.",
     "original_not_filed": "The earlier version that this was to change is not in {ehr}, so it was not sent. Look in "
     "the chart.",
-    "missing": "{ehr} said that it took the note and does not show it. Look in the chart before writing it again.",
+    "missing": "{ehr} said that it took the note and does not show it. Countersign looks now and then, and goes on by "
+    "itself when it is there. Look in the chart before writing it again.",
     "unproven": "{ehr} did not confirm the note and does not show it. It is not sent again, because it may still be "
-    "there. Look in the chart, and copy the note into it if it is not.",
+    "there. Countersign looks now and then, and goes on by itself when it is. Look in the chart too, and copy the note "
+    "into it if it is not there.",
     "unreadable": "{ehr} does not let Countersign look for the note. It is not sent again. Look in the chart whether "
     "it is there, and ask your administrator.",
 }
