@@ -22,9 +22,11 @@ from app.writebacks.fold import evolve
 from app.writebacks.state import Stage, WritebackState
 from tests.flows.test_changing import EHR, add, begin, correct, in_chart, rewrite_first_line, writes
 from tests.flows.test_following import edit, look, place
+from tests.flows.test_lost_identifiers import as_it_was
 from tests.flows.test_reconciling import arm, our_notes, pass_time
 from tests.service import OpenChart, Service
 
+__all__ = ["as_it_was"]
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=ZoneInfo("UTC"))
 
 
@@ -107,6 +109,7 @@ def test_a_note_that_may_be_in_the_chart_is_not_filed_anew_when_it_was_given_up(
 
 
 @pytest.mark.either_database
+@pytest.mark.usefixtures("as_it_was")
 def test_what_was_accepted_and_does_not_appear_is_given_to_a_person_and_never_sent_again(service: Service) -> None:
     """C04, F17, I3: a 202 is a promise; nobody knows for when."""
     chart = service.signed(ehr=EHR, patient="Cho, Raymond")
