@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from app.chaos.ehr import Held
 from app.chaos.history import Doing
-from app.chaos.invariants import Violation, is_unrecognisable, made_by
+from app.chaos.invariants import Violation, made_by
 from app.chaos.people import Chart, People, signed_writes
 from app.chaos.processes import Processes
 from app.chaos.wire import Sent
@@ -77,9 +77,9 @@ def _told_of(
 
 
 def _can_be_seen(world: World, sent: Sent) -> bool:
-    """Whether the EHR has made it, and whoever looks for it in this chart finds it there."""
+    """Whether the EHR has made it, and whoever looks for it in this chart knows it for ours."""
     held = [world.ehrs.held(one) for one in made_by([sent])]
-    return any(one.is_live and not one.patient_was_merged for one in held) and not is_unrecognisable(world, sent)
+    return any(one.is_live and not one.patient_was_merged for one in held) and not sent.is_unmarked
 
 
 def _wrong(state: WritebackState, held: Held, *, is_double: bool) -> str:

@@ -100,10 +100,10 @@ def one_is_live(world: World, sent: Sequence[Sent]) -> Iterator[Violation]:
 def is_beyond_us(world: World, sent: Sent, sequence: int) -> bool:
     """Whether it is where nobody could know of it by then: at an EHR that had never been seen to drop an identifier."""
     learned = world.learned(sent.ehr, Habit.DROPS_IDENTIFIERS)
-    return is_unrecognisable(world, sent) and (learned is None or sequence < learned)
+    return _is_unrecognisable(world, sent) and (learned is None or sequence < learned)
 
 
-def is_unrecognisable(world: World, sent: Sent) -> bool:
+def _is_unrecognisable(world: World, sent: Sent) -> bool:
     """Whether no search finds it: it lost our identifier, and the EHR or a person gave it other words."""
     return sent.is_unmarked and (sent.is_reworded or any(_touched(world, one) for one in sent.written))
 

@@ -4,6 +4,7 @@ A create is looked for by our identifier or its exact content; an update, a patc
 resource that it acted on. What is found carries its comparison with what was signed.
 """
 
+import json
 from dataclasses import dataclass, field
 
 from app.reconciliation.compare import Comparison, compare
@@ -12,6 +13,7 @@ from app.writebacks.events import WritebackQueued
 from app.writebacks.state import WritebackState
 from vendors.contract import Stored, StoredNote, VendorAdapter
 from vendors.errors import NotAuthorized, NotFound, VendorError
+from vendors.notes import identifiers
 from vendors.transport import FHIRTransport
 
 NOTE = "DocumentReference"
@@ -88,6 +90,11 @@ def twins(adapter: VendorAdapter, transport: FHIRTransport, state: WritebackStat
         return ()
     found = _searched(adapter, transport, order, payload)
     return tuple(one for one in found if one.resource_id != state.resource_id)
+
+
+def is_marked(order: WritebackQueued, found: Found) -> bool:
+    """Whether it carries our identifier, which nobody copies by hand."""
+    return tuple(order.identifier.split("|", 1)) in set(identifiers(json.loads(found.raw)))
 
 
 def _created(

@@ -45,12 +45,16 @@ def read(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload:
 
 
 def _sought(adapter: VendorAdapter, reader: Reader, state: WritebackState, payload: bytes) -> Look:
-    """Whether what was not there has come."""
+    """Whether what was not there has come: the very resource, or one that carries our identifier.
+
+    The same words alone say nothing here: whoever was asked to look may have copied them into the chart by hand.
+    """
     try:
         found = held.read_back(adapter, reader.transport, state, payload)
     except Unsupported:
         found = ()
-    came = [one for one in found if not is_void(one.raw)]
+    certain = [one for one in found if state.resource_id or held.is_marked(state.queued, one)]
+    came = [one for one in certain if not is_void(one.raw)]
     if not came:
         return Look(reader, NotFound(adapter.profile.title, "search", status=None))
     return Look(reader, came[0], next(iter(came[1:]), None))

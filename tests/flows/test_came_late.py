@@ -1,5 +1,6 @@
 """What the EHR did not show and shows at last: what waits goes on by itself; of what was ended its signer is told."""
 
+import json
 import re
 from typing import Any
 
@@ -130,6 +131,25 @@ def test_that_it_came_after_all_is_not_forgotten_when_somebody_touches_it(
     look_for_a_while(service)
 
     assert accepted.writeback().change_there == "came_late"
+
+
+@pytest.mark.parametrize("ending", ["", "copy", "abandon"])
+def test_a_copy_that_its_signer_made_is_not_taken_for_what_the_ehr_filed(
+    service: Service, accepted: OpenChart, ending: str
+) -> None:
+    """C20, I7: the same words in the same chart; it is a document of its own."""
+    if ending:
+        end(accepted, ending)
+    with service.parts.database.read() as tx:
+        queued = accepted.writeback().queued
+        copied = json.loads(service.parts.artifacts.open(tx, accepted.launch().tenant_id, queued.payload))
+    signer = service.parts.ehrs.under_grant_of(accepted.launch().tenant_id, accepted.launch_id, "by-hand")
+    del copied["identifier"]
+    signer.create("DocumentReference", json.dumps(copied).encode())
+
+    look_for_a_while(service)
+
+    assert accepted.writeback().stage is (Stage.SETTLED if ending else Stage.PARKED)
 
 
 def test_what_its_signer_found_in_the_chart_is_no_news_when_it_is_there(service: Service, accepted: OpenChart) -> None:
