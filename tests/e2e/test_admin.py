@@ -118,6 +118,7 @@ def test_every_page_of_the_administrators_is_accessible_and_fits(page: Page, dem
         assert problems(page) == [], path
     page.goto(f"{demo.app}/admin/tenants/new")
     page.get_by_role("button", name="Register").click()
+    expect(page.locator("[aria-invalid=true]").first).to_be_visible()  # the page that answers is there
     assert problems(page) == [], "with mistakes"
 
 
