@@ -23,7 +23,7 @@ from app.pages.filed_entries import shown_entries
 from app.pages.note_page import local, local_now, required_note, shown_landing
 from app.pages.screens import FiledScreen
 from app.pages.sessions import collaborators, current_csrf, current_launch, open_launch_before
-from app.pages.status import Status, status
+from app.pages.status import WORKING, Status, status
 from app.pages.stopped import what_ends
 from app.pages.words import banner, full_time
 from app.policy.mutation import Standing
@@ -32,7 +32,10 @@ from app.policy.route import Route
 from app.writebacks.commands import ConfirmCopy
 from app.writebacks.events import CopyOffered
 from app.writebacks.handlers import load
-from app.writebacks.state import Stage, WritebackState
+from app.writebacks.state import COPIED_BY_HAND, Stage, WritebackState
+
+# Of a note that came into the chart after its signer had copied it there: only the former is retracted.
+COPY_STAYS = " The copy that you made by hand is not touched."
 
 filing = Blueprint("filing", __name__, url_prefix="/charts/<launch_id>/note")
 open_launch_before(filing)
@@ -91,7 +94,9 @@ def _line(
     if retraction and not (retraction.stage is Stage.SETTLED and did_not_hold(retraction)):
         put_aside = note.retraction_id in aside
         line = status(retraction, signed_at, ehr, zone, RETRACTING, put_aside=put_aside)
-        return replace(line, place=retracted_place(retraction, put_aside=put_aside).format(ehr=ehr), action=None)
+        place = retracted_place(retraction, put_aside=put_aside).format(ehr=ehr)
+        copy = COPY_STAYS if note.write.settled_as == COPIED_BY_HAND else ""
+        return replace(line, place=place, sentence=f"{line.sentence}{copy}", action=None)
     shown = note if latest.standing is Standing.RETRACTED else latest  # an addendum that was taken back is not the note
     return status(shown.write, signed_at, ehr, zone, put_aside=shown.writeback_id in aside)
 
@@ -105,7 +110,11 @@ def _screen(read: ReadNote) -> FiledScreen:
         snapshot = Snapshot.model_validate_json(parts.artifacts.open(tx, read.tenant_id, signed.snapshot))
     tenant, profile = parts.ehrs.tenant(launch.tenant_id), parts.ehrs.adapter(launch.tenant_id).profile
     state = states[WritebackId(signed.writeback_id)]
-    line = _line(parts.amendments.versions(read), aside, snapshot.signed_at, tenant.zone, profile.title)
+    signed_versions = parts.amendments.versions(read)
+    line = _line(signed_versions, aside, snapshot.signed_at, tenant.zone, profile.title)
+    retracted = {one.writeback_id for one in signed_versions if one.standing is Standing.RETRACTED}
+    waiting = {one: state for one, state in states.items() if one not in retracted}
+    is_moving = any(state.stage in WORKING for one, state in states.items() if one not in aside)
     entries = shown_entries(read, profile.title, aside)
     left = left_before(entries) if state.stage is Stage.CANCELLED and signed.entries else ""
     return FiledScreen(
@@ -115,8 +124,8 @@ def _screen(read: ReadNote) -> FiledScreen:
         landing=replace(shown_landing(_ordered(state, snapshot)), headline=line.place),
         steps=line.steps,
         sentence=f"{line.sentence} {left}".rstrip(),
-        settled=line.settled and all(entry.settled for entry in entries),
-        action=line.action or what_ends(states, entries, aside),
+        settled=line.settled and not is_moving and all(entry.settled for entry in entries),
+        action=line.action or what_ends(waiting, entries, aside),
         note_text=snapshot.text,
         chart_reference=f"DocumentReference/{state.resource_id}" if state.resource_id else "",
         gone=is_gone(state),

@@ -97,9 +97,10 @@ def test_of_what_was_ended_and_comes_after_all_its_signer_is_told(
     assert accepted.writeback().stage is Stage.SETTLED
 
 
-def test_what_came_after_all_can_be_retracted(service: Service, accepted: OpenChart) -> None:
+@pytest.mark.parametrize("ending", ["copy", "abandon"])
+def test_what_came_after_all_can_be_retracted(service: Service, accepted: OpenChart, ending: str) -> None:
     """C36: it is exactly what was signed."""
-    end(accepted, "abandon")
+    end(accepted, ending)
     file_it(service)
     look_for_a_while(service)
     assert "Retract it" in accepted.get("/note").text
@@ -112,6 +113,7 @@ def test_what_came_after_all_can_be_retracted(service: Service, accepted: OpenCh
 
     assert in_chart(accepted, writes(accepted)[0])["status"] == "entered-in-error"
     assert writes(accepted)[0].stage is Stage.SUPERSEDED
+    assert ("copy that you made by hand is not touched" in accepted.get("/note").text) is (ending == "copy")
 
 
 def test_that_it_came_after_all_is_not_forgotten_when_somebody_touches_it(

@@ -234,12 +234,16 @@ def test_a_note_of_which_the_earlier_version_alone_was_retracted_is_not_called_r
     """I7: the corrected version is current in the chart."""
     corrected(service, filed)
     retract_the_first(filed)
+    on_its_way = filed.get("/note/status").json
+    assert (on_its_way["settled"], "An earlier version waits" in on_its_way["html"]) == (False, False)
     pass_time(service, 3, seconds=31)
     assert in_chart(filed, writes(filed)[1])["status"] == "current"
 
     status = filed.get("/note/status").json
 
+    assert status["settled"]
     assert "retracted by you" not in status["place"]
+    assert "retracted by you" in status["versions"]
     assert "Retracted. The note is marked" not in status["html"]
 
 
