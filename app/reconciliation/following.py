@@ -5,7 +5,6 @@ launch in that chart, and records which. It never writes to the EHR, and never s
 changed, removed or brought back there stands (F28, F43, F44).
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -20,17 +19,15 @@ from app.outbox import pace
 from app.outbox.dead_letters import put_aside
 from app.outbox.pause import LONGEST_ASKED_FOR_SECONDS
 from app.reconciliation import followed, followers
-from app.reconciliation.authority import weighed
-from app.reconciliation.changes import ChangeThere, change_there, is_about_another_patient, is_current, is_void
-from app.reconciliation.compare import Comparison
+from app.reconciliation.changes import ChangeThere
 from app.reconciliation.followed import Followed
 from app.reconciliation.held import Found
-from app.reconciliation.look import Look, is_doubled, is_known, read, was_doubled
+from app.reconciliation.look import Look, read
+from app.reconciliation.news import News, came, news_of
 from app.reconciliation.replacing import take_its_place
-from app.reconciliation.witnesses import is_merged, who_changed
 from app.tenants.ehr import EHRs, Signer
 from app.tenants.reading import Reader, Readers
-from app.writebacks.commands import RecordMissing, RecordOverride, RecordRestored, ResumeWrite, SupersedeWrite
+from app.writebacks.commands import RecordFiled, RecordMissing, RecordOverride, RecordRestored
 from app.writebacks.handlers import WritebackCommands, load
 from app.writebacks.state import IN_CHART, Stage, WritebackState
 from vendors.errors import NotAuthorized, NotFound, TokenRefused, VendorError
@@ -47,10 +44,9 @@ UNREADABLE_FOR = timedelta(seconds=LONGEST_ASKED_FOR_SECONDS)
 
 # What a correction or a retraction of ours does to the resource that it changes, as it may look there.
 OUR_OWN = frozenset({ChangeThere.REPLACED, ChangeThere.AMENDED, ChangeThere.EDITED, ChangeThere.INVALIDATED})
-
+# Looked at no more.
 ENDED = frozenset({Stage.SETTLED, Stage.REJECTED, Stage.CANCELLED})
 
-Command = RecordOverride | RecordMissing | RecordRestored | SupersedeWrite | ResumeWrite
 log = get_logger()
 
 
@@ -123,7 +119,7 @@ class Following:
             return True
         if isinstance(look.found, NotFound):
             return self._not_there(row, state, look.found, look.reader)
-        news = self._news(row, state, look.found, look)
+        news = news_of(self._ehrs.adapter(row.tenant_id), state, look.found, look)
         if isinstance(news, RecordOverride) and news.change in OUR_OWN and self._is_ours(row):
             self._put_off(row, followed.FIRST_LOOK)
             return False
@@ -172,17 +168,9 @@ class Following:
 
     def _sought(self, row: Followed, state: WritebackState, look: Look) -> None:
         """What stopped because the EHR did not show it goes on once it does; of what was ended, its signer is told."""
-        news: Command | None = None
-        if isinstance(look.found, Found):
-            is_ended = state.stage is Stage.SETTLED
-            news = self._late(row, state, look.found, look) if is_ended else ResumeWrite(state.launch_id)
+        adapter = self._ehrs.adapter(row.tenant_id)
+        news = came(adapter, state, look.found, look) if isinstance(look.found, Found) else None
         self._record(row, state, news, look, look.found.version if isinstance(look.found, Found) else None)
-
-    def _late(self, row: Followed, state: WritebackState, found: Found, look: Look) -> RecordOverride:
-        news = self._override(row, state, found, weighed(state.queued, found.comparison), look)
-        if news.change == ChangeThere.DOUBLED:
-            return news
-        return replace(news, change=ChangeThere.CAME_LATE, changed_by="")
 
     def _not_there(self, row: Followed, state: WritebackState, gone: NotFound, reader: Reader) -> bool:
         """Removed on purpose, or not shown: the latter counts twice asked, and never when a visitor asked (F44)."""
@@ -206,84 +194,25 @@ class Following:
         self._record(row, state, RecordMissing(reader.under), Look(reader, gone), None)
         return True
 
-    def _news(self, row: Followed, state: WritebackState, found: Found, look: Look) -> Command | None:
-        """What is to be recorded of what stands there; None where it is as we knew it."""
-        comparison = weighed(state.queued, found.comparison)
-        twice_before, twice_now = was_doubled(state), is_doubled(state, look)
-        if twice_now and twice_before:
-            return None
-        # Entered in error is news even where the status is the EHR's own affair.
-        is_void_there = state.queued.mutation != "retract" and is_void(found.raw)
-        if state.is_replaced and not twice_now and not is_current(found.raw):
-            if state.stage is Stage.SUPERSEDED:
-                return None
-            if not is_void_there and set(comparison.serious) <= {"status"}:
-                return SupersedeWrite(state.superseded_by, state.superseded_how)  # it was marked at last
-        if comparison.same and not twice_now and not is_void_there:
-            return self._as_signed(row, state, found, look)
-        if not twice_now and not twice_before and is_known(state, found, comparison):
-            return None
-        return self._override(row, state, found, comparison, look)
-
-    def _as_signed(self, row: Followed, state: WritebackState, found: Found, look: Look) -> Command | None:
-        """It stands as it was signed, and as current: news where a later version takes its place, or it was ended.
-
-        FHIR leaves it to the server whether `relatesTo` moves the status of what it names; and one that lost our
-        identifier cannot know which is meant, where that had no id of its own yet at the signature (R4
-        DocumentReference.status).
-        """
-        if not state.is_replaced and not state.settled_as:
-            return self._of_its_patient(state, found, look.reader)
-        news = ChangeThere.LEFT_CURRENT if state.is_replaced else ChangeThere.CAME_LATE
-        if state.stands_as_signed and state.change_there == news:
-            return None
-        told = self._override(row, state, found, found.comparison, look)
-        return replace(told, change=news, differences=(), changed_by="")
-
-    def _of_its_patient(self, state: WritebackState, found: Found, reader: Reader) -> Command | None:
-        """It stands as it was signed; but under a patient's record that may be another one's now (F43)."""
-        was_merged = state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.MERGED
-        merged = is_merged(reader, state.queued.patient)
-        if merged:
-            args = (found.resource_id, found.version, (), "", reader.under, found.raw)
-            return None if was_merged and not state.differences else RecordOverride(ChangeThere.MERGED, *args)
-        if state.in_chart_as is Stage.VERIFIED or (was_merged and merged is None):
-            return None
-        return RecordRestored(found.resource_id, found.version, reader.under, found.raw)
-
-    def _override(
-        self, row: Followed, state: WritebackState, found: Found, comparison: Comparison, look: Look
-    ) -> RecordOverride:
-        order, differences, reader = state.queued, comparison.serious, look.reader
-        merged = is_about_another_patient(differences) and bool(is_merged(reader, order.patient))
-        doubled = is_doubled(state, look)
-        change = change_there(order, differences, found.raw, is_merged=merged, is_doubled=doubled)
-        touched = look.twin or found
-        target = f"{order.resource_type}/{touched.resource_id}"
-        who = who_changed(self._ehrs.adapter(row.tenant_id), reader.transport, target, touched, order)
-        return RecordOverride(change, found.resource_id, found.version, differences, who, reader.under, found.raw)
-
     def _is_ours(self, row: Followed) -> bool:
         """Whether a change of the same signer is on its way that may have done it; it says so when it is verified."""
         with self._database.read() as tx:
             return followers.are_under_way(tx, row.tenant_id, row.writeback_id)
 
-    def _record(
-        self, row: Followed, state: WritebackState, command: Command | None, look: Look, version: str | None
-    ) -> None:
+    def _record(self, row: Followed, state: WritebackState, news: News | None, look: Look, version: str | None) -> None:
         """Record the news, if nothing else happened to the write meanwhile, and when to look again."""
         now = self._clock()
         with self._database.write() as tx:
-            if command:
+            if news:
                 whose = (row.tenant_id, row.writeback_id)
-                is_recorded = self._writebacks.by_sweeper(tx, *whose, state.version, command, now)
-                is_late = isinstance(command, RecordOverride) and command.change == ChangeThere.CAME_LATE
-                if is_recorded and (is_late or isinstance(command, RecordRestored)):
+                is_recorded = self._writebacks.by_sweeper(tx, *whose, state.version, news, now)
+                is_late = isinstance(news, RecordOverride) and news.change == ChangeThere.CAME_LATE
+                if is_recorded and (is_late or isinstance(news, RecordRestored)):
                     take_its_place(tx, self._writebacks, *whose, state.queued, now)
             is_elsewhere = look.is_other or state.may_still_appear
             if is_elsewhere and isinstance(look.found, Found):
                 followed.stands_at(tx, row, f"{state.queued.resource_type}/{look.found.resource_id}")
-            is_news = command is not None and not isinstance(command, ResumeWrite)
+            is_news = news is not None and not isinstance(news, RecordFiled)
             followed.looked(tx, row, now, version, look.reader.under, is_news=is_news)
 
     def _put_off(self, row: Followed, pause: timedelta) -> None:

@@ -96,7 +96,7 @@ def _decision(state: WritebackState, command: Command, keep: Keep, now: datetime
         case NoteAbsence():
             return _absence(state, command, now)
         case RecordFiled():
-            return Decision(_filed(command, keep), now)
+            return Decision(_filed(state, command, keep), now)
         case RecordReadBack():
             return Decision(_read_back(command, keep), now if command.same and not state.provenance_settled else None)
         case RejectWrite():
@@ -216,7 +216,9 @@ def _absence(state: WritebackState, command: NoteAbsence, now: datetime) -> Deci
     return Decision(AbsenceProven(), now + pause(state.unclear))
 
 
-def _filed(command: RecordFiled, keep: Keep) -> Event:
+def _filed(state: WritebackState, command: RecordFiled, keep: Keep) -> Event:
+    if state.stage is Stage.PARKED and not state.may_still_appear:
+        raise Corrupt("A write that stopped for another reason is not found by looking for it.")
     return WritebackFiled(
         resource_type=command.resource_type,
         resource_id=command.resource_id,

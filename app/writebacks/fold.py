@@ -67,7 +67,7 @@ def _learnt(recorded: Recorded, before: WritebackState) -> dict[str, Any]:
             return {"absences": event.times, "absence_counts_from": event.due_at}
         case WritebackFiled():
             learnt = _only(event, "resource_id", "resource_version", "reply")
-            return {"adopted": event.found, "postponed_for": "", **learnt}
+            return {"adopted": event.found, "postponed_for": "", **NOT_PARKED, **learnt}
         case WritebackRegenerated():
             return {"order": event.of(before.queued)}
         case WritebackVerified() | WritebackDrifted():

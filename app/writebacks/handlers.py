@@ -197,7 +197,7 @@ class WritebackCommands:
         """Record what a look at the chart found, if nothing happened since; `seen` is the version it was decided on.
 
         Nothing while a worker is to go on with it: it may have been woken without an event of its own. What came right
-        again and has its Provenance still to be sent goes on to it; so does what stopped because it was not seen.
+        again and has its Provenance still to be sent goes on to it; what was seen at last is read back.
         """
         is_under_way = outbox.hold(tx, writeback_id)
         hold_log(tx, tenant_id)
@@ -206,7 +206,7 @@ class WritebackCommands:
             return False
         self._carry_out(tx, tenant_id, writeback_id, state, command, SWEEPER, now)
         needs_provenance = isinstance(command, RecordRestored) and not state.provenance_settled
-        if needs_provenance or isinstance(command, ResumeWrite):
+        if needs_provenance or isinstance(command, RecordFiled):
             outbox.wake(tx, writeback_id, now)
         return True
 

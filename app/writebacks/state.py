@@ -92,7 +92,8 @@ TRANSITIONS: dict[type[Event], tuple[frozenset[Stage | None], Stage | None]] = {
     OutcomeBecameUnknown: (frozenset({S.SENDING, S.QUEUED, S.PARKED}), S.OUTCOME_UNKNOWN),
     AbsenceSeen: (frozenset({S.OUTCOME_UNKNOWN}), S.OUTCOME_UNKNOWN),
     AbsenceProven: (frozenset({S.OUTCOME_UNKNOWN}), S.QUEUED),
-    WritebackFiled: (frozenset({S.SENDING, S.OUTCOME_UNKNOWN}), S.FILED),
+    # From `parked`: where it stopped because the EHR did not show it, and is seen there now.
+    WritebackFiled: (frozenset({S.SENDING, S.OUTCOME_UNKNOWN, S.PARKED}), S.FILED),
     WritebackVerified: (frozenset({S.FILED}), S.VERIFIED),
     WritebackDrifted: (frozenset({S.FILED}), S.DRIFTED),
     WritebackRejected: (frozenset({S.SENDING}), S.REJECTED),

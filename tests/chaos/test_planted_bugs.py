@@ -12,7 +12,7 @@ from app.chaos.history import Act, Doing, History, Note
 from app.chaos.simulation import played, quiet
 from app.chaos.world import World, fresh_world
 from app.outbox import rows
-from app.reconciliation import followed, following, held, reconcile
+from app.reconciliation import followed, held, news, reconcile
 from app.reconciliation.reconcile import Reconciliation
 from app.tenants import habits
 from app.writebacks import absence, ledger
@@ -114,7 +114,7 @@ def without_memory(world: World, patch: pytest.MonkeyPatch) -> None:
 
 def without_looking_at_the_original(world: World, patch: pytest.MonkeyPatch) -> None:
     """What a correction replaces counts no more, because the correction says so."""
-    patch.setattr(following, "is_current", lambda _: False)
+    patch.setattr(news, "is_current", lambda _: False)
 
 
 def without_seeking(world: World, patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from app.reconciliation import reconcile
-from app.reconciliation.held import Located
 from app.writebacks.endings import Person
 from app.writebacks.state import Stage
 from tests.flows.test_changing import correct, filed, in_chart, writes
@@ -38,6 +37,11 @@ def end(chart: OpenChart, ending: str) -> None:
     chart.service.parts.stopped.end(launch.tenant_id, which, ending, Person.SIGNER, actor=launch.actor)
 
 
+def gone(*_: Any) -> Any:
+    """The EHR shows no note by its id."""
+    raise NotFound("Reference", "read", status=404)
+
+
 def file_it(service: Service) -> None:
     """The EHR gets round to it."""
     service.ehr.act(EHR, "file_accepted")
@@ -58,20 +62,22 @@ def test_what_was_accepted_goes_on_by_itself_when_the_ehr_files_it(service: Serv
     assert count(service) == before + 1
 
 
-def test_what_one_reader_sees_and_the_signer_does_not_is_tried_ever_more_seldom(
+def test_what_was_seen_once_is_never_sent_again_whatever_is_shown_later(
     service: Service, accepted: OpenChart, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """I4: an EHR may show it to some and not to others; the log is not filled with that."""
+    """I1, I3, I4: an EHR may show it to some and not to others; the log is not filled with that either."""
     file_it(service)
-    monkeypatch.setattr(reconcile.held, "locate", lambda *_: Located())
-    before = accepted.writeback().version
+    notes, before = count(service), accepted.writeback().version
+    monkeypatch.setattr(reconcile, "_park_for", lambda *_, **__: None)  # not found, it would be sent again
+    monkeypatch.setattr(service.parts.ehrs.adapter(TENANTS[EHR]), "read_note", gone)
 
     for _ in range(4 * 24):
         pass_time(service, 1, minutes=15)
         service.parts.following.sweep()
 
-    assert accepted.writeback().attempts == 1
-    assert accepted.writeback().version - before < 40, "a day's events"
+    state = accepted.writeback()
+    assert (state.stage, state.parked_for, state.attempts, count(service)) == (Stage.PARKED, "missing", 1, notes)
+    assert state.version - before < 10, "a day's events"
 
 
 @pytest.mark.parametrize("ending", ["copy", "abandon"])
@@ -169,9 +175,6 @@ def test_what_went_missing_and_was_given_up_is_told_when_it_is_back(
 ) -> None:
     """F44, I7: a backup of theirs may be followed by a better one."""
     adapter = service.parts.ehrs.adapter(TENANTS[EHR])
-
-    def gone(*_: Any) -> Any:
-        raise NotFound("Reference", "read", status=404)
 
     with monkeypatch.context() as patched:
         patched.setattr(adapter, "read_note", gone)
