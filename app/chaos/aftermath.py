@@ -92,8 +92,10 @@ def _wrong(state: WritebackState, held: Held, *, is_double: bool) -> str:
         return "" if state.stage in (Stage.OVERRIDDEN, Stage.DRIFTED) else "it is no longer valid there"
     if state.is_left_current:
         return "" if state.superseded_by else "no later version replaces it"
+    if state.settled_as:
+        return ""  # it came after it had been ended, as it was filed or otherwise
     if state.change_there == ChangeThere.CAME_LATE:
-        return "" if state.settled_as else "nobody had ended it"
+        return "nobody had ended it"
     if state.is_replaced and state.stage is Stage.VERIFIED:
         return "a later version replaced it"
     may_be_news = held.touched_by_person or held.patient_was_merged

@@ -10,6 +10,7 @@ from app.reconciliation.changes import ChangeThere
 from app.writebacks.state import ABANDONED, COPIED_BY_HAND, Stage, WritebackState
 from vendors.renderings import shown_text
 
+NOTE = "DocumentReference"
 CHANGES = {
     ChangeThere.MERGED: "The patient was merged into another one in {ehr}, and this went with them.",
     ChangeThere.MOVED: "It was moved to another patient's chart in {ehr}.",
@@ -21,7 +22,7 @@ CHANGES = {
     ChangeThere.DELETED: "It was deleted in {ehr}.",
     ChangeThere.DOUBLED: "Another copy of it was brought back in {ehr}. It stands there twice.",
     ChangeThere.LEFT_CURRENT: "A later version of yours replaces it, and {ehr} still shows this one as current.",
-    ChangeThere.CAME_LATE: "{ehr} filed it after all, after you had ended it here.",
+    ChangeThere.CAME_LATE: "{ehr} shows it after all, after it had been ended here.",
 }
 if missing := set(ChangeThere) - CHANGES.keys():
     raise TypeError(f"these changes have no words: {sorted(missing)}")
@@ -57,6 +58,7 @@ SEE_LATE = {
     "retract this one on the note's page. If it is right as it stands, say so here.",
     ABANDONED: "If it is not to stand there, retract it on the note's page. If it may stay, say so here.",
 }
+SEE_LATE_ENTRY = "If it is not to stand there, mark it in {ehr} as entered in error. If it may stay, say so here."
 SEE_DELETED = "Look whether you agree. If you do, say so here. If not, write it again in {ehr}."
 STAYED = (
     "The patient was merged into another one in {ehr}, or their record was closed. This still stands in the old record."
@@ -110,7 +112,8 @@ def _advice(stage: Stage, state: WritebackState) -> tuple[str, str]:
     if _is_deleted(state):  # as far from the chart as what is missing
         return COUNTS[Stage.MISSING], SEE_DELETED
     if state.stage is Stage.OVERRIDDEN and state.change_there == ChangeThere.CAME_LATE:
-        return COUNTS_LATE[state.settled_as], SEE_LATE[state.settled_as]
+        see = SEE_LATE[state.settled_as] if state.queued.resource_type == NOTE else SEE_LATE_ENTRY
+        return COUNTS_LATE[state.settled_as], see
     return (COUNTS_LATER, SEE_BOTH) if state.is_left_current else (COUNTS[stage], SEE[stage])
 
 
@@ -135,7 +138,7 @@ def _who(state: WritebackState, ehr: str) -> str:
     if state.is_left_current:
         return f"Nobody. {ehr} left it as it was."
     if state.change_there == ChangeThere.CAME_LATE:
-        return f"Nobody. {ehr} filed it later."
+        return f"Nobody. {ehr} shows it only now."
     if not state.changed_by:
         return f"{ehr} does not say."
     return "You." if state.changed_by == state.queued.author else f"{ehr} names {state.changed_by}."

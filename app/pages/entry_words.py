@@ -68,7 +68,7 @@ CHANGED_THERE = (
 # The clinician may have entered it before the note was taken back, and not have said so.
 ENTERED_NO_MORE = "Taken back with the note. If you entered it in {ehr} already, remove it there."
 DELETED = "Deleted in {ehr} by a person after it was filed. It is not sent again."
-CAME_LATE_WORDS = "{ehr} filed it after all, after you had ended it here. It stands in the chart."
+CAME_LATE_WORDS = "{ehr} shows it after all, after it had been ended here. It stands in the chart."
 STOPPED = frozenset({Stage.REJECTED, Stage.PARKED, Stage.DRIFTED, Stage.OVERRIDDEN, Stage.MISSING})
 # What was sent and may stand in the chart; where a person ended it, its state says what was known (`has_left`).
 LEFT = frozenset(

@@ -99,7 +99,7 @@ PLACES = {
     Stage.SETTLED: "{ehr}: looked at by a person and ended",
 }
 DELETED_PLACE = "{ehr}: was in the chart, and was deleted there by a person"
-CAME_LATE_PLACE = "{ehr}: filed there after it was ended here"
+CAME_LATE_PLACE = "{ehr}: in the chart after it was ended here"
 LEFT_CURRENT_PLACE = "{ehr}: still shown as current beside a later version"
 # The note itself is done: what waits is the record of who wrote it and what assisted.
 PROVENANCE_WAITS = {

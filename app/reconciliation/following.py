@@ -44,7 +44,7 @@ UNREADABLE_FOR = timedelta(seconds=LONGEST_ASKED_FOR_SECONDS)
 
 # What a correction or a retraction of ours does to the resource that it changes, as it may look there.
 OUR_OWN = frozenset({ChangeThere.REPLACED, ChangeThere.AMENDED, ChangeThere.EDITED, ChangeThere.INVALIDATED})
-# Looked at no more.
+# Looked at no more, before it is filed or stops unseen again.
 ENDED = frozenset({Stage.SETTLED, Stage.REJECTED, Stage.CANCELLED})
 
 log = get_logger()
@@ -133,7 +133,8 @@ class Following:
         """
         if state.may_still_appear:
             return True
-        if state.stage in ENDED or (state.stage is Stage.SUPERSEDED and not state.is_replaced):
+        is_elsewhere = state.stage is Stage.PARKED and not state.is_in_chart  # a person, or a sign-in, takes it up
+        if state.stage in ENDED or is_elsewhere or (state.stage is Stage.SUPERSEDED and not state.is_replaced):
             followed.end(tx, row)
             return False
         if state.stage is Stage.SUPERSEDED:

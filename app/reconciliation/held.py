@@ -7,6 +7,7 @@ resource that it acted on. What is found carries its comparison with what was si
 import json
 from dataclasses import dataclass, field
 
+from app.reconciliation.changes import ChangeThere
 from app.reconciliation.compare import Comparison, compare
 from app.reconciliation.compare_resources import compare_entry, compare_patched, compare_retracted, is_retracted
 from app.writebacks.events import WritebackQueued
@@ -81,12 +82,13 @@ def read_held(
 
 
 def twins(adapter: VendorAdapter, transport: FHIRTransport, state: WritebackState, payload: bytes) -> tuple[Found, ...]:
-    """What else of the chart is this create: searched for only where it may have been executed more than once.
+    """What else of the chart is this create: searched for only where it may have been executed more than once, or was.
 
     Raises `VendorError` when it cannot be asked.
     """
     order = state.queued
-    if order.interaction != "create" or not (state.adopted or state.attempts > 1):
+    was_told = state.change_there == ChangeThere.DOUBLED
+    if order.interaction != "create" or not (state.adopted or state.attempts > 1 or was_told):
         return ()
     found = _searched(adapter, transport, order, payload)
     return tuple(one for one in found if one.resource_id != state.resource_id)

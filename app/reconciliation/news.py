@@ -42,8 +42,8 @@ def came(adapter: VendorAdapter, state: WritebackState, found: Found, look: Look
         kind = state.queued.resource_type
         return RecordFiled(kind, found.resource_id, found.version, None, found=True, reply=found.raw)
     news = _override(adapter, state, found, weighed(state.queued, found.comparison), look)
-    if news.change == ChangeThere.DOUBLED:
-        return news
+    if news.differences or news.change == ChangeThere.DOUBLED:
+        return news  # what was done to it meanwhile, and by whom, says more
     return replace(news, change=ChangeThere.CAME_LATE, changed_by="")
 
 

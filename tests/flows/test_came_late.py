@@ -13,6 +13,7 @@ from tests.flows.test_changing import correct, filed, in_chart, writes
 from tests.flows.test_following import look
 from tests.flows.test_left_current import look_for_a_while
 from tests.flows.test_lost_identifiers import as_it_was, count
+from tests.flows.test_proposals import approve, opened
 from tests.flows.test_reconciling import arm, pass_time
 from tests.service import TENANTS, OpenChart, Service
 from vendors.errors import NotFound
@@ -95,7 +96,7 @@ def test_of_what_was_ended_and_comes_after_all_its_signer_is_told(
     state = accepted.writeback()
     assert (state.stage, state.change_there, state.attempts) == (Stage.OVERRIDDEN, "came_late", 1)
     page = accepted.get("/note/stopped").text
-    assert "filed it after all" in page
+    assert "shows it after all" in page
     assert ("Both: your copy, and this one" in page) is (ending == "copy")
     assert "changed there by a person" not in accepted.get("/note").text
     end(accepted, "accept")
@@ -202,3 +203,69 @@ def test_a_correction_that_comes_after_all_takes_the_earlier_versions_place(serv
     first, second = writes(filed)
     assert second.change_there == "came_late"
     assert first.stage in (Stage.SUPERSEDED, Stage.OVERRIDDEN)
+
+
+def late_note(service: Service, chart: OpenChart) -> dict[str, Any]:
+    """What the EHR filed at last of the latest version, as it stands there."""
+    value = writes(chart)[-1].queued.identifier.partition("|")[2]
+    stored = service.ehr.qa(EHR, "resources/DocumentReference")
+    return next(one for one in stored if value in str(one.get("identifier")))
+
+
+def test_what_was_edited_before_it_was_seen_is_told_as_edited_and_takes_no_ones_place(
+    service: Service, filed: OpenChart
+) -> None:
+    """C36, I7: as what is read back otherwise than signed; its signer decides."""
+    arm(service, EHR, "accept_then_file", seconds=86_400)
+    arm(service, EHR, "replaces_ignored")
+    correct(filed)
+    pass_time(service, 12, seconds=61)
+    end(filed, "abandon")
+    file_it(service)
+    place = f"DocumentReference/{late_note(service, filed)['id']}"
+    service.ehr.act(EHR, "edit_text", resource=place, text="Other.")
+
+    look_for_a_while(service)
+
+    first, second = writes(filed)
+    assert (second.change_there, "text" in second.differences) == ("edited", True)
+    assert first.stage is not Stage.SUPERSEDED
+    page = filed.get("/note/stopped").text
+    assert "Nobody." not in page
+    assert "retract it on the note" not in page
+
+
+def test_two_that_came_late_stay_told_as_two(service: Service, accepted: OpenChart) -> None:
+    """F27, I1."""
+    end(accepted, "abandon")
+    file_it(service)
+    copy = {
+        name: value for name, value in late_note(service, accepted).items() if name not in ("id", "meta", "_sandbox")
+    }
+    signer = service.parts.ehrs.under_grant_of(accepted.launch().tenant_id, accepted.launch_id, "twice")
+    signer.create("DocumentReference", json.dumps(copy).encode())
+
+    look(service)
+    assert accepted.writeback().change_there == "doubled"
+    look(service)
+
+    assert accepted.writeback().change_there == "doubled"
+
+
+def test_an_entry_that_came_late_is_marked_in_the_ehr_and_not_on_the_notes_page(service: Service) -> None:
+    """C36: what can be retracted on the page is the note."""
+    chart = opened(service)
+    approve(chart, *{one.kind for one in chart.note().review.proposals})
+    chart.sign()
+    arm(service, EHR, "accept_then_file", resource_type="Observation", seconds=86_400)
+    pass_time(service, 12, seconds=61)
+    launch = chart.launch()
+    which = next(write for _, write, kind in chart.note().state.signed.entries if kind == "Observation")
+    service.parts.stopped.end(launch.tenant_id, which, "abandon", Person.SIGNER, actor=launch.actor)
+    file_it(service)
+
+    look_for_a_while(service)
+
+    page = chart.get("/note/stopped").text
+    assert "mark it in Reference EHR as entered in error" in page
+    assert "retract it on the note" not in page
